@@ -1,0 +1,1 @@
+//! warren: a message broker that speaks AMQP 0-9-1.
