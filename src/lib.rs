@@ -1,1 +1,42 @@
-//! warren: a message broker that speaks AMQP 0-9-1.
+//! warren: a message broker that speaks AMQP 0-9-1 exactly as RabbitMQ does.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), warren::StartError> {
+//! let broker = warren::Broker::builder().listen("127.0.0.1:0").data_dir("./data").start().await?;
+//! println!("listening on {}", broker.amqp_addresses()[0]);
+//! broker.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules, from the wire inwards; each imports only what stands below it:
+//!
+//! - [`server`]: sessions over sockets; [`config`], [`logging`], [`signals`]: the process around it
+//! - [`broker`], [`vhost`], [`auth`], [`alarm`]: what sessions share
+//! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
+//! - [`store`]: what survives
+//! - [`outbox`], [`message`], [`amqp`], [`error`]: values and octets
+
+pub mod alarm;
+pub mod amqp;
+pub mod auth;
+pub mod broker;
+pub mod config;
+pub mod descriptors;
+pub mod error;
+pub mod exchange;
+pub mod listen;
+pub mod logging;
+pub mod memory;
+pub mod message;
+mod names;
+pub mod outbox;
+pub mod queue;
+pub mod server;
+pub mod signals;
+pub mod start_error;
+pub mod store;
+pub mod vhost;
+
+pub use server::{Broker, Builder};
+pub use start_error::StartError;

@@ -1,2 +1,59 @@
-//! The binary.
-fn main() {}
+//! The binary: configuration, log, runtime, the broker until a signal comes, and the exit code.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use mimalloc::MiMalloc;
+use tracing::{info, warn};
+
+use warren::config::{Config, Options};
+use warren::signals::Signals;
+use warren::{Broker, StartError, descriptors, logging};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("warren: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<u8, StartError> {
+    let config = options.check()?;
+    logging::init(&config).map_err(StartError::internal)?;
+    for variable in options.unknown_variables() {
+        warn!(variable, "the environment has a variable that means nothing to warren");
+    }
+    descriptors::raise();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(StartError::internal)?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<u8, StartError> {
+    let mut signals = Signals::new().map_err(StartError::internal)?;
+    let broker = match signals.unless(Broker::builder().config(config).start()).await {
+        Ok(started) => started?,
+        Err(signal) => std::process::exit(signal.exit_code().into()),
+    };
+    announce(broker.amqp_addresses());
+    let signal = signals.next().await;
+    info!(?signal, "stopping; a second signal ends at once");
+    match signals.unless(broker.stop()).await {
+        Ok(()) => Ok(0),
+        Err(signal) => std::process::exit(signal.exit_code().into()),
+    }
+}
+
+fn announce(addresses: &[SocketAddr]) {
+    let mut out = std::io::stdout().lock();
+    for address in addresses {
+        // Whoever started us may not want to know and have closed it.
+        let _ = writeln!(out, "listening amqp {address}").and_then(|()| out.flush());
+    }
+}

@@ -1,0 +1,224 @@
+//! The properties of a message: a view on the flags and values of its content header.
+//!
+//! Checked once and read in place, as tables are. A rewrite changes the one property it is about
+//! and leaves every other bit as the publisher sent it (cluster-id too, which nobody reads). Knows
+//! nothing of the frame around, nor of what a value stands for.
+
+use super::table::{Malformed, Table, TableView};
+
+const CONTENT_TYPE: u16 = 1 << 15;
+const CONTENT_ENCODING: u16 = 1 << 14;
+const HEADERS: u16 = 1 << 13;
+const DELIVERY_MODE: u16 = 1 << 12;
+const PRIORITY: u16 = 1 << 11;
+const CORRELATION_ID: u16 = 1 << 10;
+const REPLY_TO: u16 = 1 << 9;
+const EXPIRATION: u16 = 1 << 8;
+const MESSAGE_ID: u16 = 1 << 7;
+const TIMESTAMP: u16 = 1 << 6;
+const KIND: u16 = 1 << 5;
+const USER_ID: u16 = 1 << 4;
+const APP_ID: u16 = 1 << 3;
+const CLUSTER_ID: u16 = 1 << 2;
+/// Bit 0 would announce a second word of flags; the class has no 15th property to put behind it.
+const UNUSED: u16 = 0b11;
+
+/// Bytes of a short string, whose length is one octet.
+const SHORT_STRING_BYTES_MAX: usize = 255;
+
+/// The properties that are present. Short strings are bytes: nobody promised UTF-8.
+#[derive(Clone, Copy, Debug)]
+pub struct Properties<'a> {
+    raw: &'a [u8],
+    /// MIME type of the body.
+    pub content_type: Option<&'a [u8]>,
+    /// MIME encoding of the body.
+    pub content_encoding: Option<&'a [u8]>,
+    /// The publisher's own entries.
+    pub headers: Option<TableView<'a>>,
+    /// 2 asks to keep the message on disk.
+    pub delivery_mode: Option<u8>,
+    /// For priority queues.
+    pub priority: Option<u8>,
+    /// Which request a reply belongs to.
+    pub correlation_id: Option<&'a [u8]>,
+    /// Where to reply.
+    pub reply_to: Option<&'a [u8]>,
+    /// Time to live, as decimal text in milliseconds.
+    pub expiration: Option<&'a [u8]>,
+    /// The publisher's name for the message.
+    pub message_id: Option<&'a [u8]>,
+    /// Seconds since 1970.
+    pub timestamp: Option<u64>,
+    /// The publisher's name for the kind of message; the property `type`.
+    pub kind: Option<&'a [u8]>,
+    /// Who published it.
+    pub user_id: Option<&'a [u8]>,
+    /// What program published it.
+    pub app_id: Option<&'a [u8]>,
+}
+
+impl Default for Properties<'_> {
+    /// None at all, encoded.
+    fn default() -> Self {
+        Self {
+            raw: &[0, 0],
+            content_type: None,
+            content_encoding: None,
+            headers: None,
+            delivery_mode: None,
+            priority: None,
+            correlation_id: None,
+            reply_to: None,
+            expiration: None,
+            message_id: None,
+            timestamp: None,
+            kind: None,
+            user_id: None,
+            app_id: None,
+        }
+    }
+}
+
+impl<'a> Properties<'a> {
+    /// Walks through flags and values, which is what follows the body size in a header frame, and
+    /// leaves nothing over.
+    pub fn check(raw: &'a [u8]) -> Result<Self, Malformed> {
+        let (flags, mut rest) = raw.split_first_chunk().ok_or(Malformed)?;
+        let flags = u16::from_be_bytes(*flags);
+        let mut found = Self { raw, ..Self::default() };
+        match (flags, rest) {
+            // Most messages carry nothing, or only whether they are persistent.
+            (0, []) => return Ok(found),
+            (DELIVERY_MODE, &[mode]) => found.delivery_mode = Some(mode),
+            _ if flags & UNUSED != 0 => return Err(Malformed),
+            _ => {
+                found.fill(flags, &mut rest)?;
+                if !rest.is_empty() {
+                    return Err(Malformed);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn fill(&mut self, flags: u16, rest: &mut &'a [u8]) -> Result<(), Malformed> {
+        let rest = &mut Values { flags, rest };
+        self.content_type = rest.short_string(CONTENT_TYPE)?;
+        self.content_encoding = rest.short_string(CONTENT_ENCODING)?;
+        self.headers = rest.table(HEADERS)?;
+        self.delivery_mode = rest.octet(DELIVERY_MODE)?;
+        self.priority = rest.octet(PRIORITY)?;
+        if flags & (PRIORITY - 1) == 0 {
+            return Ok(()); // as far as most messages with headers go
+        }
+        self.correlation_id = rest.short_string(CORRELATION_ID)?;
+        self.reply_to = rest.short_string(REPLY_TO)?;
+        self.expiration = rest.short_string(EXPIRATION)?;
+        self.message_id = rest.short_string(MESSAGE_ID)?;
+        self.timestamp = rest.long_long(TIMESTAMP)?;
+        self.kind = rest.short_string(KIND)?;
+        self.user_id = rest.short_string(USER_ID)?;
+        self.app_id = rest.short_string(APP_ID)?;
+        rest.short_string(CLUSTER_ID)?;
+        Ok(())
+    }
+
+    /// Flags and values as they came.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// A copy with these headers in place of the old ones, or added.
+    pub fn with_headers(&self, headers: &Table) -> Vec<u8> {
+        let start = values_start(&[self.content_type, self.content_encoding]);
+        let old_bytes = self.headers.map_or(0, table_bytes);
+        let mut value = Vec::with_capacity(table_bytes(headers.view()));
+        headers.write_prefixed(&mut value);
+        self.replace(HEADERS, start, old_bytes, &value)
+    }
+
+    /// A copy with this reply-to in place of the old one, or added. An address longer than a
+    /// short string can be is cut off.
+    pub fn with_reply_to(&self, address: &[u8]) -> Vec<u8> {
+        let address = address.get(..SHORT_STRING_BYTES_MAX).unwrap_or(address);
+        let start = values_start(&[self.content_type, self.content_encoding, self.correlation_id])
+            + self.headers.map_or(0, table_bytes)
+            + usize::from(self.delivery_mode.is_some())
+            + usize::from(self.priority.is_some());
+        let old_bytes = self.reply_to.map_or(0, short_string_bytes);
+        let mut value = Vec::with_capacity(short_string_bytes(address));
+        value.push(address.len() as u8);
+        value.extend_from_slice(address);
+        self.replace(REPLY_TO, start, old_bytes, &value)
+    }
+
+    fn replace(&self, flag: u16, start: usize, old_bytes: usize, value: &[u8]) -> Vec<u8> {
+        let before = self.raw.get(..start).unwrap_or_default();
+        let after = self.raw.get(start + old_bytes..).unwrap_or_default();
+        let mut out = Vec::with_capacity(before.len() + value.len() + after.len());
+        let (flags, before) = before.split_first_chunk().unwrap_or((&[0, 0], &[]));
+        out.extend_from_slice(&(u16::from_be_bytes(*flags) | flag).to_be_bytes());
+        out.extend_from_slice(before);
+        out.extend_from_slice(value);
+        out.extend_from_slice(after);
+        out
+    }
+}
+
+/// Where the value behind the flags and these short strings begins.
+fn values_start(before: &[Option<&[u8]>]) -> usize {
+    size_of::<u16>() + before.iter().flatten().map(|s| short_string_bytes(s)).sum::<usize>()
+}
+
+fn short_string_bytes(value: &[u8]) -> usize {
+    size_of::<u8>() + value.len()
+}
+
+fn table_bytes(view: TableView<'_>) -> usize {
+    size_of::<u32>() + view.as_bytes().len()
+}
+
+/// Takes the value of each flag that is set off the input; flags must be asked in their order.
+struct Values<'r, 'a> {
+    flags: u16,
+    rest: &'r mut &'a [u8],
+}
+
+impl<'a> Values<'_, 'a> {
+    fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn short_string(&mut self, flag: u16) -> Result<Option<&'a [u8]>, Malformed> {
+        let Some(size) = self.octet(flag)? else { return Ok(None) };
+        let (value, rest) = self.rest.split_at_checked(size.into()).ok_or(Malformed)?;
+        *self.rest = rest;
+        Ok(Some(value))
+    }
+
+    fn octet(&mut self, flag: u16) -> Result<Option<u8>, Malformed> {
+        if !self.has(flag) {
+            return Ok(None);
+        }
+        let (value, rest) = self.rest.split_first().ok_or(Malformed)?;
+        *self.rest = rest;
+        Ok(Some(*value))
+    }
+
+    fn long_long(&mut self, flag: u16) -> Result<Option<u64>, Malformed> {
+        if !self.has(flag) {
+            return Ok(None);
+        }
+        let (value, rest) = self.rest.split_first_chunk().ok_or(Malformed)?;
+        *self.rest = rest;
+        Ok(Some(u64::from_be_bytes(*value)))
+    }
+
+    fn table(&mut self, flag: u16) -> Result<Option<TableView<'a>>, Malformed> {
+        if self.has(flag) { TableView::take(self.rest).map(Some) } else { Ok(None) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What all connections of a broker share: virtual hosts, users, alarms, and each other's outboxes.
+//!
+//! Knows no frames and no sockets.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use crate::alarm::{Alarm, Alarms};
+use crate::auth::Users;
+use crate::config::Config;
+use crate::error::{Error, Reason, Result};
+use crate::outbox::{Outbox, Outgoing, Wakes};
+use crate::queue::ConnectionId;
+use crate::store::Store;
+use crate::vhost::VirtualHost;
+
+/// The virtual host that exists from the start.
+const DEFAULT_VHOST: &str = "/";
+
+/// The shared heart of a broker.
+#[derive(Debug)]
+pub struct Node {
+    /// What it was started with.
+    pub config: Config,
+    /// Who may log in.
+    pub users: Users,
+    /// What runs short.
+    pub alarms: Alarms,
+    vhosts: DashMap<Arc<str>, Arc<VirtualHost>>,
+    connections: DashMap<ConnectionId, Arc<Outbox>>,
+}
+
+impl Node {
+    /// A node with the virtual host `/`.
+    pub fn new(config: Config, store: Arc<Store>) -> Result<Self> {
+        let vhosts = DashMap::new();
+        let vhost = VirtualHost::new(DEFAULT_VHOST, store)?;
+        vhosts.insert(vhost.name().clone(), Arc::new(vhost));
+        let (users, alarms) = (Users::default(), Alarms::default());
+        Ok(Self { config, users, alarms, vhosts, connections: DashMap::new() })
+    }
+
+    /// The virtual host of that name, or 530.
+    pub fn vhost(&self, name: &str) -> Result<Arc<VirtualHost>> {
+        let found = self.vhosts.get(name).map(|v| v.value().clone());
+        found.ok_or_else(|| Error::not_allowed(format!("vhost {name} not found")))
+    }
+
+    /// A connection is open: it is told of alarms and of the end.
+    pub fn add_connection(&self, id: ConnectionId, outbox: Arc<Outbox>) {
+        self.connections.insert(id, outbox);
+    }
+
+    /// A connection has ended.
+    pub fn remove_connection(&self, id: ConnectionId) {
+        self.connections.remove(&id);
+    }
+
+    /// How many connections are open.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Raises or clears an alarm.
+    pub fn set_alarm(&self, alarm: Alarm, on: bool) {
+        if self.alarms.set(alarm, on) {
+            tracing::warn!(?alarm, on, "resource alarm");
+            self.tell_all(|| Outgoing::AlarmChanged);
+        }
+    }
+
+    /// Asks every connection to close.
+    pub fn close_connections(&self, reason: &Reason) {
+        self.tell_all(|| Outgoing::Close(reason.clone()));
+    }
+
+    fn tell_all(&self, what: impl Fn() -> Outgoing) {
+        let mut wakes = Wakes::default();
+        for connection in &self.connections {
+            connection.value().push(what(), &mut wakes);
+        }
+    }
+}

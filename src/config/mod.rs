@@ -1,0 +1,116 @@
+//! What the broker is told at start: checked once, then plain data that nobody changes.
+//!
+//! `Options` (as typed) become a `Config` (checked) in `options.rs`; `settings.rs` is the one table
+//! that flags, environment variables and file keys come from. Nothing else in the crate reads the
+//! command line or the environment. Whoever embeds the broker starts from `Config::default()`.
+
+mod error;
+mod file;
+mod options;
+mod settings;
+mod value;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use error::{ConfigError, Origin};
+pub use options::Options;
+
+use crate::memory;
+
+/// Where AMQP clients are expected: the loopback address only, since the first user has a password
+/// that everybody knows.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:5672";
+/// The port of AMQP without TLS, for an address that names none.
+pub const AMQP_PORT: u16 = 5672;
+/// Larger message bodies are refused unless the limit is raised.
+pub const MESSAGE_SIZE_DEFAULT_BYTES: u64 = 128 * 1024 * 1024;
+/// The limit for messages cannot be raised above this: the body of one message is held in memory,
+/// and `RabbitMQ` draws its line at the same place.
+pub const MESSAGE_SIZE_MAX_BYTES: u64 = 512 * 1024 * 1024;
+/// The frame size offered to clients; the one `RabbitMQ` offers.
+pub const FRAME_MAX_DEFAULT_BYTES: u32 = 128 * 1024;
+/// No peer may be held to smaller frames (0-9-1, `frame-min-size`).
+pub const FRAME_MAX_MIN_BYTES: u32 = 4096;
+/// A frame is buffered whole for every connection, so this times the connections must be bearable.
+pub const FRAME_MAX_MAX_BYTES: u32 = 16 * 1024 * 1024;
+/// Channels of one connection; the number `RabbitMQ` offers.
+pub const CHANNEL_MAX_DEFAULT: u16 = 2047;
+/// Seconds between heartbeats offered to clients.
+pub const HEARTBEAT_DEFAULT_SECONDS: u16 = 60;
+/// A client must have opened its connection within this time.
+pub const HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// No time at all would shut every client out.
+pub const HANDSHAKE_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// A connection that has not logged in holds a file descriptor; nobody needs ten minutes.
+pub const HANDSHAKE_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+/// More than any system has descriptors for, so a larger number is a slip.
+pub const CONNECTIONS_MAX: usize = 1 << 30;
+/// Far above any client seen, low enough that one channel cannot fill the memory with consumers.
+pub const CONSUMERS_PER_CHANNEL_DEFAULT: usize = 10_000;
+/// Ten million consumers are gigabytes: more is a mistake or an attack.
+pub const CONSUMERS_PER_CHANNEL_MAX: usize = 10_000_000;
+/// Share of the machine's memory at which publishers are stopped: what lies above is room for the
+/// page cache and for messages already on their way.
+pub const MEMORY_LIMIT_DEFAULT_PERCENT: u64 = 60;
+/// An empty broker already uses more; a smaller limit stops every publisher for ever.
+pub const MEMORY_LIMIT_MIN_BYTES: u64 = 1024 * 1024;
+
+/// What the broker runs with. Immutable once it is given to the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `HOST:PORT` of each listener; names are resolved when the broker starts. Port 0 takes any
+    /// free port.
+    pub listen: Vec<String>,
+    /// Where everything durable is kept.
+    pub data_dir: PathBuf,
+    /// Filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub log: String,
+    /// How a line of the log looks.
+    pub log_format: LogFormat,
+    /// Largest body of a message.
+    pub max_message_size_bytes: u64,
+    /// Largest frame, offered to clients and enforced.
+    pub frame_max_bytes: u32,
+    /// Highest channel number of a connection, offered to clients and enforced.
+    pub channel_max: u16,
+    /// Seconds between heartbeats offered to clients; 0 offers none.
+    pub heartbeat: u16,
+    /// Time from accepting a socket to `connection.open`.
+    pub handshake_timeout: Duration,
+    /// Connections at the same time; 0 for as many as file descriptors allow
+    /// (see `descriptors::connections_max`).
+    pub max_connections: usize,
+    /// Consumers of one channel; 0 for no limit.
+    pub consumers_per_channel_max: usize,
+    /// Resident memory above which publishers are stopped.
+    pub memory_limit_bytes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![LISTEN_DEFAULT.to_owned()],
+            data_dir: PathBuf::from("./warren-data"),
+            log: "info".to_owned(),
+            log_format: LogFormat::Human,
+            max_message_size_bytes: MESSAGE_SIZE_DEFAULT_BYTES,
+            frame_max_bytes: FRAME_MAX_DEFAULT_BYTES,
+            channel_max: CHANNEL_MAX_DEFAULT,
+            heartbeat: HEARTBEAT_DEFAULT_SECONDS,
+            handshake_timeout: HANDSHAKE_TIMEOUT_DEFAULT,
+            max_connections: 0,
+            consumers_per_channel_max: CONSUMERS_PER_CHANNEL_DEFAULT,
+            memory_limit_bytes: memory::share_of_total_bytes(MEMORY_LIMIT_DEFAULT_PERCENT),
+        }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people, coloured when standard error is a terminal.
+    Human,
+    /// One JSON object a line.
+    Json,
+}

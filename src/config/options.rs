@@ -1,0 +1,384 @@
+//! What was typed: the command line and the environment, and their way to a `Config`.
+//!
+//! Flags win over the environment, the environment over the file, the file over the defaults; every
+//! value is checked, also one that another overrules. Knows no single setting by name.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::Config;
+use super::error::{ConfigError, Origin};
+use super::file;
+use super::settings::{self, SETTINGS, Setting};
+
+/// The flag and variable that name the file; not a setting, since a file cannot name itself.
+const CONFIG_FLAG: &str = "config";
+const CONFIG_VARIABLE: &str = "WARREN_CONFIG";
+const VARIABLE_PREFIX: &str = "WARREN_";
+
+const ABOUT: &str = "A message broker that speaks AMQP 0-9-1 exactly as RabbitMQ does";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  stopped gracefully by SIGTERM or SIGINT
+    2  the command line is wrong
+   69  an address cannot be listened on
+   70  something inside the broker failed
+   73  the data directory cannot be used
+   78  the configuration file or the environment is wrong
+  130  SIGINT ended it before it was ready, or a second one before it had stopped
+  143  the same with SIGTERM";
+
+const ROOT_EXAMPLES: &str = "\
+Without a command, `warren` is `warren serve`, and takes its options.
+
+Examples:
+  warren
+  warren serve --listen 0.0.0.0:5672 --data-dir /var/lib/warren
+  warren serve --help";
+
+const SERVE_EXAMPLES: &str = "\
+Every option can also be set in the environment by the variable shown with it, or in the
+configuration file by its name without the dashes. A flag wins over the environment, the
+environment over the file. A variable that is empty counts as unset.
+
+Examples:
+  warren serve --listen 127.0.0.1:5672 --listen '[::1]:5672'
+  warren serve --config /etc/warren/warren.toml --log debug
+  WARREN_LOG_FORMAT=json WARREN_MEMORY_LIMIT=4GiB warren serve";
+
+/// What was typed, not yet checked.
+#[derive(Clone, Debug)]
+pub struct Options {
+    flags: Vec<(&'static str, String)>,
+    environment: Vec<(String, OsString)>,
+}
+
+/// One value on its way into the `Config`.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) setting: &'static Setting,
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+
+impl Options {
+    /// Reads the command line and the environment of this process. Answers `--help`, `--version`
+    /// and mistakes itself, by ending the process.
+    pub fn parse() -> Self {
+        match Self::try_parse_from(std::env::args_os(), std::env::vars_os()) {
+            Ok(options) => options,
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// The same for any command line, the name of the program first, and any environment. An
+    /// `Err` is also what `--help` and `--version` print.
+    pub fn try_parse_from(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(with_command(arguments))?;
+        let flags = matches.subcommand_matches("serve").map(flags_of).unwrap_or_default();
+        let environment = environment.into_iter().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            (name.starts_with(VARIABLE_PREFIX) && !value.is_empty()).then_some((name, value))
+        });
+        let mut environment: Vec<_> = environment.collect();
+        environment.sort();
+        Ok(Self { flags, environment })
+    }
+
+    /// Puts all sources together, or says what is wrong with the first bad value.
+    pub fn check(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::default();
+        let mut given = match self.file()? {
+            Some(path) => file::read(&path)?,
+            None => Vec::new(),
+        };
+        for (name, value) in &self.environment {
+            if let Some(setting) = settings::by_variable(name) {
+                let text = utf8(name, value)?;
+                given.push(Given { setting, text, origin: Origin::Variable });
+            }
+        }
+        for (key, text) in &self.flags {
+            if let Some(setting) = settings::by_key(key) {
+                given.push(Given { setting, text: text.clone(), origin: Origin::Flag });
+            }
+        }
+        for given in given {
+            given.apply(&mut config)?;
+        }
+        Ok(config)
+    }
+
+    /// Variables that look like ours and are not: most likely misspelt, but perhaps somebody
+    /// else's, so worth a warning and no error.
+    pub fn unknown_variables(&self) -> impl Iterator<Item = &str> {
+        let names = self.environment.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| *name != CONFIG_VARIABLE && settings::by_variable(name).is_none())
+    }
+
+    fn file(&self) -> Result<Option<PathBuf>, ConfigError> {
+        if let Some((_, path)) = self.flags.iter().find(|(key, _)| *key == CONFIG_FLAG) {
+            return Ok(Some(path.into()));
+        }
+        let variable = self.environment.iter().find(|(name, _)| name == CONFIG_VARIABLE);
+        variable.map(|(name, value)| utf8(name, value).map(PathBuf::from)).transpose()
+    }
+}
+
+impl Given {
+    fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
+        (self.setting.set)(config, self.text.trim()).map_err(|rule| {
+            let name = match self.origin {
+                Origin::Variable => self.setting.variable,
+                Origin::Flag | Origin::File { .. } => self.setting.key,
+            };
+            let text = self.text.replace(char::is_control, "?"); // the message is one line
+            ConfigError::Value { origin: self.origin, name: name.to_owned(), text, rule }
+        })
+    }
+}
+
+fn utf8(name: &str, value: &OsString) -> Result<String, ConfigError> {
+    value.clone().into_string().map_err(|value| ConfigError::Value {
+        origin: Origin::Variable,
+        name: name.to_owned(),
+        text: value.display().to_string(),
+        rule: "must be UTF-8".to_owned(),
+    })
+}
+
+/// Puts `serve` where no command was given.
+fn with_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = arguments.into_iter().collect();
+    let of_root = ["-h", "--help", "-V", "--version"];
+    let is_serve = match arguments.get(1).and_then(|first| first.to_str()) {
+        Some(first) => first.starts_with('-') && !of_root.contains(&first),
+        None => arguments.len() < 2,
+    };
+    if is_serve {
+        arguments.insert(arguments.len().min(1), "serve".into());
+    }
+    arguments
+}
+
+fn command() -> Command {
+    let serve = Command::new("serve")
+        .about("Runs the broker (the default command)")
+        .override_usage("warren [serve] [OPTIONS]")
+        .after_help(format!("{SERVE_EXAMPLES}\n\n{EXIT_CODES}"))
+        .arg(
+            Arg::new(CONFIG_FLAG)
+                .long(CONFIG_FLAG)
+                .value_name("FILE")
+                .help(format!("Configuration file, in TOML\n[env: {CONFIG_VARIABLE}]")),
+        )
+        .args(SETTINGS.iter().map(flag));
+    Command::new("warren")
+        .about(ABOUT)
+        .version(env!("CARGO_PKG_VERSION"))
+        .after_help(format!("{ROOT_EXAMPLES}\n\n{EXIT_CODES}"))
+        .subcommand_required(true)
+        .subcommand(serve)
+}
+
+fn flag(setting: &'static Setting) -> Arg {
+    let Setting { key, variable, placeholder, default, help, kind, .. } = setting;
+    let help = format!("{help}\n[env: {variable}] [default: {default}]");
+    let action = match kind {
+        settings::Kind::List => ArgAction::Append,
+        settings::Kind::Text | settings::Kind::Number => ArgAction::Set,
+    };
+    Arg::new(key).long(key).value_name(placeholder).help(help).action(action)
+}
+
+fn flags_of(matches: &ArgMatches) -> Vec<(&'static str, String)> {
+    let keys = SETTINGS.iter().map(|setting| setting.key).chain([CONFIG_FLAG]);
+    let flag = |key| {
+        let texts: Vec<_> = matches.get_many::<String>(key)?.map(String::as_str).collect();
+        Some((key, texts.join(",")))
+    };
+    keys.filter_map(flag).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn options(arguments: &[&str], environment: &[(&str, &str)]) -> Options {
+        let arguments = ["warren"].iter().chain(arguments).map(OsString::from);
+        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
+        Options::try_parse_from(arguments, environment).expect("a good command line")
+    }
+
+    fn checked(arguments: &[&str], environment: &[(&str, &str)]) -> Config {
+        options(arguments, environment).check().expect("a good configuration")
+    }
+
+    fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> ConfigError {
+        options(arguments, environment).check().expect_err("a bad configuration")
+    }
+
+    #[test]
+    fn nothing_typed_gives_the_defaults() {
+        assert_eq!(checked(&[], &[]), Config::default());
+        assert_eq!(checked(&["serve"], &[]), Config::default());
+    }
+
+    #[test]
+    fn every_setting_can_be_set_by_flag_variable_and_key() {
+        for setting in SETTINGS {
+            let text = match setting.key {
+                "listen" => "127.0.0.1:0",
+                "data-dir" => "/elsewhere",
+                "log" => "trace",
+                "log-format" => "json",
+                _ => "5000000",
+            };
+            let text = match setting.key {
+                "channel-max" | "heartbeat" | "handshake-timeout" => "7",
+                _ => text,
+            };
+            let mut expected = Config::default();
+            (setting.set)(&mut expected, text).expect(setting.key);
+            assert_ne!(expected, Config::default(), "{}", setting.key);
+
+            let flag = format!("--{}", setting.key);
+            assert_eq!(checked(&[&flag, text], &[]), expected, "{flag}");
+            assert_eq!(checked(&[], &[(setting.variable, text)]), expected);
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            writeln!(file, "{} = '{text}'", setting.key).expect("written");
+            let path = file.path().to_str().expect("utf-8");
+            assert_eq!(checked(&["--config", path], &[]), expected, "{}", setting.key);
+            assert_eq!(checked(&[], &[(CONFIG_VARIABLE, path)]), expected, "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn flags_win_over_variables_and_variables_over_the_file() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        writeln!(file, "heartbeat = 1\nchannel-max = 1\nframe-max = 5001").expect("written");
+        let path = file.path().to_str().expect("utf-8");
+        let environment = [("WARREN_HEARTBEAT", "2"), ("WARREN_CHANNEL_MAX", "2")];
+        let config = checked(&["--config", path, "--heartbeat", "3"], &environment);
+        assert_eq!((config.heartbeat, config.channel_max), (3, 2));
+        assert_eq!(config.frame_max_bytes, 5001);
+    }
+
+    #[test]
+    fn a_flag_replaces_the_listeners_of_the_environment() {
+        let environment = [("WARREN_LISTEN", "a:1,b:2")];
+        assert_eq!(checked(&[], &environment).listen, ["a:1", "b:2"]);
+        let config = checked(&["--listen", "c:3", "--listen", "d"], &environment);
+        assert_eq!(config.listen, ["c:3", "d:5672"]);
+    }
+
+    #[test]
+    fn empty_variables_count_as_unset() {
+        let empty: Vec<_> = SETTINGS.iter().map(|setting| (setting.variable, "")).collect();
+        assert_eq!(checked(&[], &empty), Config::default());
+        let options = options(&[], &[(CONFIG_VARIABLE, ""), ("WARREN_NOTHING", "")]);
+        assert_eq!(options.check().expect("defaults"), Config::default());
+        assert_eq!(options.unknown_variables().count(), 0);
+    }
+
+    #[test]
+    fn unknown_variables_are_told_and_no_error() {
+        let environment = [("WARREN_LITSEN", "a:1"), ("WARREN_LOG", "warn"), ("HOME", "/")];
+        let options = options(&[], &environment);
+        assert_eq!(options.unknown_variables().collect::<Vec<_>>(), ["WARREN_LITSEN"]);
+        assert_eq!(options.check().expect("good").log, "warn");
+    }
+
+    #[test]
+    fn errors_name_the_place_the_value_and_the_rule() {
+        let error = refused(&["--frame-max", "12"], &[]);
+        assert_eq!(error.to_string(), "--frame-max 12: must be from 4KiB to 16MiB");
+        assert_eq!(error.exit_code(), 2);
+
+        let error = refused(&[], &[("WARREN_FRAME_MAX", "12")]);
+        let expected = "WARREN_FRAME_MAX=12 in the environment: must be from 4KiB to 16MiB";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.exit_code(), 78);
+
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        writeln!(file, "\nframe-max = 12").expect("written");
+        let path = file.path().to_str().expect("utf-8");
+        let error = refused(&["--config", path], &[]);
+        let expected = format!("{path}, line 2: frame-max = 12: must be from 4KiB to 16MiB");
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.exit_code(), 78);
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_even_when_another_overrules_it() {
+        let error = refused(&["--heartbeat", "3"], &[("WARREN_HEARTBEAT", "often")]);
+        assert!(error.to_string().starts_with("WARREN_HEARTBEAT=often"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = refused(&["--config", "/nowhere/warren.toml"], &[]);
+        assert!(error.to_string().contains("/nowhere/warren.toml: No such file"), "{error}");
+        assert_eq!(error.exit_code(), 78);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_no_text_is_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        let environment = [("WARREN_DATA_DIR".into(), OsString::from_vec(vec![0xff]))];
+        let options = Options::try_parse_from(["warren".into()], environment).expect("typed");
+        let error = options.check().expect_err("not UTF-8").to_string();
+        assert!(error.contains("WARREN_DATA_DIR") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn the_command_line_itself_is_sound() {
+        command().debug_assert();
+        let exit_code = |arguments: &[&str]| {
+            let arguments = ["warren"].iter().chain(arguments).map(OsString::from);
+            Options::try_parse_from(arguments, []).expect_err("no options").exit_code()
+        };
+        assert_eq!(exit_code(&["--help"]), 0);
+        assert_eq!(exit_code(&["--version"]), 0);
+        assert_eq!(exit_code(&["--log", "info", "--help"]), 0);
+        for arguments in [&["--nonsense"][..], &["sevre"], &["serve", "x"], &["--log"]] {
+            assert_eq!(exit_code(arguments), 2, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_example_file_shows_the_defaults() {
+        let text = include_str!("../../warren.example.toml");
+        // Every value stands behind a comment sign, so that copying the file changes nothing.
+        let is_key =
+            |line: &str| SETTINGS.iter().any(|s| line.starts_with(&format!("{} =", s.key)));
+        let lines = text.lines().map(|line| match line.strip_prefix('#') {
+            Some(rest) if is_key(rest) => rest,
+            _ => line,
+        });
+        let uncommented = lines.collect::<Vec<_>>().join("\n");
+        let given = file::parse("warren.example.toml".as_ref(), &uncommented).expect("good TOML");
+        let mut shown: Vec<_> = given.iter().map(|given| given.setting.key).collect();
+        let mut known: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        shown.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(shown, known);
+        for given in given {
+            assert_eq!(given.text, given.setting.default, "{}", given.setting.key);
+            given.apply(&mut Config::default()).expect("a good value");
+        }
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+        let path = file.path().to_str().expect("utf-8");
+        assert_eq!(checked(&["--config", path], &[]), Config::default());
+    }
+}

@@ -1,0 +1,267 @@
+//! The table of everything that can be set: the one place that names it.
+//!
+//! Flags, environment variables, keys of the file, `--help` and the checks are all made from these
+//! rows, so they cannot drift apart. Knows nothing of where a value was given.
+
+use std::path::PathBuf;
+
+use super::value;
+use super::{
+    CONNECTIONS_MAX, CONSUMERS_PER_CHANNEL_MAX, FRAME_MAX_MAX_BYTES, FRAME_MAX_MIN_BYTES,
+    HANDSHAKE_TIMEOUT_MAX, HANDSHAKE_TIMEOUT_MIN, MESSAGE_SIZE_MAX_BYTES,
+};
+use super::{Config, LogFormat};
+
+/// One thing that can be set.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// Its key in the file; the flag is `--` and the key.
+    pub(super) key: &'static str,
+    /// Its variable in the environment.
+    pub(super) variable: &'static str,
+    /// What stands for the value in `--help`.
+    pub(super) placeholder: &'static str,
+    /// What it is when nobody sets it, as one would type it.
+    pub(super) default: &'static str,
+    /// One sentence for `--help`.
+    pub(super) help: &'static str,
+    /// What the file may hold.
+    pub(super) kind: Kind,
+    /// Checks a value and puts it in its place; the error is the rule that was broken.
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+/// What kind of value the file may hold for a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string.
+    Text,
+    /// A whole number, or a string with a unit.
+    Number,
+    /// A list of strings, or one string.
+    List,
+}
+
+/// The row of a key.
+pub(super) fn by_key(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// The row of an environment variable.
+pub(super) fn by_variable(variable: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.variable == variable)
+}
+
+pub(super) static SETTINGS: &[Setting] = &[
+    Setting {
+        key: "listen",
+        variable: "WARREN_LISTEN",
+        placeholder: "HOST:PORT",
+        default: "127.0.0.1:5672",
+        help: "Address to listen on for AMQP; repeat it or separate several by commas. \
+               Port 0 takes any free port",
+        kind: Kind::List,
+        set: |config, text| value::addresses(text).map(|v| config.listen = v),
+    },
+    Setting {
+        key: "data-dir",
+        variable: "WARREN_DATA_DIR",
+        placeholder: "DIR",
+        default: "./warren-data",
+        help: "Directory of everything durable; made if missing, used by one broker at a time",
+        kind: Kind::Text,
+        set: |config, text| value::not_empty(text).map(|v| config.data_dir = PathBuf::from(v)),
+    },
+    Setting {
+        key: "log",
+        variable: "WARREN_LOG",
+        placeholder: "FILTER",
+        default: "info",
+        help: "What to log to standard error: off, error, warn, info, debug or trace, \
+               or by part such as `info,warren::server=debug`",
+        kind: Kind::Text,
+        set: |config, text| value::log_filter(text).map(|v| config.log = v),
+    },
+    Setting {
+        key: "log-format",
+        variable: "WARREN_LOG_FORMAT",
+        placeholder: "FORMAT",
+        default: "human",
+        help: "How to log: human (coloured on a terminal) or json (one object a line)",
+        kind: Kind::Text,
+        set: |config, text| log_format(text).map(|v| config.log_format = v),
+    },
+    Setting {
+        key: "max-message-size",
+        variable: "WARREN_MAX_MESSAGE_SIZE",
+        placeholder: "BYTES",
+        default: "128MiB",
+        help: "Largest message body, at most 512MiB",
+        kind: Kind::Number,
+        set: |config, text| {
+            let bytes = value::bytes_within(text, 1, MESSAGE_SIZE_MAX_BYTES)?;
+            config.max_message_size_bytes = bytes;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "frame-max",
+        variable: "WARREN_FRAME_MAX",
+        placeholder: "BYTES",
+        default: "128KiB",
+        help: "Largest frame offered to clients, from 4KiB to 16MiB",
+        kind: Kind::Number,
+        set: |config, text| {
+            let (min, max) = (FRAME_MAX_MIN_BYTES.into(), FRAME_MAX_MAX_BYTES.into());
+            config.frame_max_bytes = value::bytes_within(text, min, max)? as u32;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "channel-max",
+        variable: "WARREN_CHANNEL_MAX",
+        placeholder: "COUNT",
+        default: "2047",
+        help: "Most channels of a connection, from 1 to 65535",
+        kind: Kind::Number,
+        set: |config, text| {
+            config.channel_max = value::count_within(text, 1, u16::MAX.into())? as u16;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "heartbeat",
+        variable: "WARREN_HEARTBEAT",
+        placeholder: "SECONDS",
+        default: "60",
+        help: "Time between heartbeats offered to clients; 0 offers none",
+        kind: Kind::Number,
+        set: |config, text| value::heartbeat_seconds(text).map(|v| config.heartbeat = v),
+    },
+    Setting {
+        key: "handshake-timeout",
+        variable: "WARREN_HANDSHAKE_TIMEOUT",
+        placeholder: "TIME",
+        default: "10s",
+        help: "Time a client has to log in, such as 10s, 500ms or 2m, at most 10m",
+        kind: Kind::Number,
+        set: |config, text| {
+            let time = value::time_within(text, HANDSHAKE_TIMEOUT_MIN, HANDSHAKE_TIMEOUT_MAX)?;
+            config.handshake_timeout = time;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "max-connections",
+        variable: "WARREN_MAX_CONNECTIONS",
+        placeholder: "COUNT",
+        default: "0",
+        help: "Most connections at a time; 0 for as many as the limit of open files allows",
+        kind: Kind::Number,
+        set: |config, text| {
+            config.max_connections = value::count_within(text, 0, CONNECTIONS_MAX)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "max-consumers-per-channel",
+        variable: "WARREN_MAX_CONSUMERS_PER_CHANNEL",
+        placeholder: "COUNT",
+        default: "10000",
+        help: "Most consumers of a channel; 0 for no limit",
+        kind: Kind::Number,
+        set: |config, text| {
+            let count = value::count_within(text, 0, CONSUMERS_PER_CHANNEL_MAX)?;
+            config.consumers_per_channel_max = count;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "memory-limit",
+        variable: "WARREN_MEMORY_LIMIT",
+        placeholder: "BYTES|PERCENT",
+        default: "60%",
+        help: "Memory use above which publishers are stopped, in bytes or as a share of the memory \
+               of the machine or container",
+        kind: Kind::Number,
+        set: |config, text| value::memory_limit_bytes(text).map(|v| config.memory_limit_bytes = v),
+    },
+];
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be human or json".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Differs from the default in every field.
+    fn nothing_like_the_default() -> Config {
+        Config {
+            listen: Vec::new(),
+            data_dir: PathBuf::new(),
+            log: String::new(),
+            log_format: LogFormat::Json,
+            max_message_size_bytes: 0,
+            frame_max_bytes: 0,
+            channel_max: 0,
+            heartbeat: 0,
+            handshake_timeout: std::time::Duration::ZERO,
+            max_connections: usize::MAX,
+            consumers_per_channel_max: 0,
+            memory_limit_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn the_defaults_shown_are_the_defaults_used() {
+        let mut config = nothing_like_the_default();
+        for setting in SETTINGS {
+            (setting.set)(&mut config, setting.default).expect(setting.key);
+        }
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn variables_are_the_keys_in_capitals_and_all_names_differ() {
+        for (at, setting) in SETTINGS.iter().enumerate() {
+            let variable = format!("WARREN_{}", setting.key.to_uppercase().replace('-', "_"));
+            assert_eq!(setting.variable, variable);
+            assert!(SETTINGS[..at].iter().all(|earlier| earlier.key != setting.key));
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_their_edges() {
+        let accepts = |key, text| {
+            let setting = by_key(key).expect("a known key");
+            (setting.set)(&mut Config::default(), text).is_ok()
+        };
+        for (key, good, bad) in [
+            ("max-message-size", "512MiB", "536870913"),
+            ("max-message-size", "1", "0"),
+            ("frame-max", "4096", "4095"),
+            ("frame-max", "16MiB", "16777217"),
+            ("channel-max", "1", "0"),
+            ("channel-max", "65535", "65536"),
+            ("heartbeat", "65535", "65536"),
+            ("heartbeat", "0", "-1"),
+            ("handshake-timeout", "10m", "601"),
+            ("handshake-timeout", "1ms", "0"),
+            ("max-connections", "0", "1e3"),
+            ("max-consumers-per-channel", "10000000", "10000001"),
+            ("memory-limit", "1MiB", "1048575"),
+            ("memory-limit", "100%", "101%"),
+            ("log-format", "json", "JSON"),
+            ("data-dir", "x", ""),
+        ] {
+            assert!(accepts(key, good), "{key} = {good}");
+            assert!(!accepts(key, bad), "{key} = {bad}");
+        }
+    }
+}

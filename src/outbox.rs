@@ -1,0 +1,191 @@
+//! What the broker has for a connection, pushed by anyone, drained by its one task.
+//!
+//! A producer wakes the owner only when the box was empty, and only once it is done with its own
+//! batch: it collects the boxes in [`Wakes`]. The owner takes everything at once. Deliveries have
+//! a limit; a queue that meets a full box keeps its message, and is told when there is room.
+//! Knows no sockets and no frames.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::error::Reason;
+use crate::message::{Message, MessageId};
+
+/// Deliveries that a connection has not picked up may take this much memory; then its consumers
+/// count as having no room. Large enough to fill a socket's buffer many times over.
+pub const OUTBOX_MAX_BYTES: usize = 1024 * 1024;
+
+/// Identifies a consumer in the whole process, for as long as it lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConsumerId(pub u64);
+
+/// A message in a queue, or on its way out of one.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place in the queue.
+    pub id: MessageId,
+    /// Whether the queue has handed it out before.
+    pub redelivered: bool,
+    /// The message.
+    pub message: Message,
+}
+
+/// Something for a connection to act on.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// A message for one of its consumers.
+    Delivery {
+        /// Whose.
+        consumer: ConsumerId,
+        /// What.
+        entry: Entry,
+    },
+    /// A consumer's queue is gone.
+    Cancelled(ConsumerId),
+    /// An alarm was raised or cleared: look.
+    AlarmChanged,
+    /// Close the connection.
+    Close(Reason),
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    items: Vec<Outgoing>,
+    deliveries_bytes: usize,
+    /// A delivery was refused since the last swap.
+    refused: bool,
+}
+
+/// The box of one connection.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pending: Mutex<Pending>,
+    wake: Notify,
+}
+
+/// Boxes that were empty before a batch of work put something in: woken once, at its end.
+#[derive(Debug, Default)]
+pub struct Wakes(Vec<Arc<Outbox>>);
+
+impl Wakes {
+    /// Wakes the owners.
+    pub fn flush(&mut self) {
+        for outbox in self.0.drain(..) {
+            outbox.wake.notify_one();
+        }
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl Outbox {
+    /// Puts a delivery in, or gives it back if the box is full.
+    #[inline]
+    pub fn deliver(
+        self: &Arc<Self>,
+        consumer: ConsumerId,
+        entry: Entry,
+        wakes: &mut Wakes,
+    ) -> Result<(), Entry> {
+        let was_empty = {
+            let mut pending = self.pending.lock();
+            if pending.deliveries_bytes >= OUTBOX_MAX_BYTES {
+                pending.refused = true;
+                return Err(entry);
+            }
+            pending.deliveries_bytes += entry.message.memory_bytes();
+            pending.items.push(Outgoing::Delivery { consumer, entry });
+            pending.items.len() == 1
+        };
+        if was_empty {
+            wakes.0.push(self.clone());
+        }
+        Ok(())
+    }
+
+    /// Puts something in that is no delivery; there is room for that always, since there is at
+    /// most one of a kind per consumer or connection.
+    pub fn push(self: &Arc<Self>, item: Outgoing, wakes: &mut Wakes) {
+        let mut pending = self.pending.lock();
+        pending.items.push(item);
+        if pending.items.len() == 1 {
+            wakes.0.push(self.clone());
+        }
+    }
+
+    /// Takes everything into `drained`, which is empty. True if a queue was refused meanwhile
+    /// and has to be told that there is room now.
+    pub fn swap(&self, drained: &mut Vec<Outgoing>) -> bool {
+        debug_assert!(drained.is_empty());
+        let mut pending = self.pending.lock();
+        std::mem::swap(&mut pending.items, drained);
+        pending.deliveries_bytes = 0;
+        std::mem::take(&mut pending.refused)
+    }
+
+    /// Takes out what waits for one consumer.
+    pub fn extract(&self, consumer: ConsumerId, entries: &mut Vec<Entry>) {
+        let mut pending = self.pending.lock();
+        let mut bytes = 0;
+        pending.items.retain(|item| match item {
+            Outgoing::Delivery { consumer: id, entry } if *id == consumer => {
+                bytes += entry.message.memory_bytes();
+                entries.push(entry.clone());
+                false
+            }
+            _ => true,
+        });
+        pending.deliveries_bytes -= bytes;
+    }
+
+    /// Waits until somebody has put something in since the last wait.
+    pub async fn ready(&self) {
+        self.wake.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Body, address};
+
+    fn entry(id: u64, body: &[u8]) -> Entry {
+        let message = Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(body), false);
+        Entry { id: MessageId(id), redelivered: false, message }
+    }
+
+    #[test]
+    fn only_the_first_push_wakes() {
+        let outbox = Arc::new(Outbox::default());
+        let mut wakes = Wakes::default();
+        for id in 0..3 {
+            outbox.deliver(ConsumerId(1), entry(id, b""), &mut wakes).unwrap();
+        }
+        assert_eq!(wakes.0.len(), 1);
+        let mut drained = Vec::new();
+        assert!(!outbox.swap(&mut drained));
+        assert_eq!(drained.len(), 3);
+    }
+
+    #[test]
+    fn a_full_box_refuses_and_remembers_it() {
+        let outbox = Arc::new(Outbox::default());
+        let mut wakes = Wakes::default();
+        let body = vec![0; OUTBOX_MAX_BYTES];
+        outbox.deliver(ConsumerId(1), entry(1, &body), &mut wakes).unwrap();
+        let back = outbox.deliver(ConsumerId(1), entry(2, b""), &mut wakes).unwrap_err();
+        assert_eq!(back.id, MessageId(2));
+        outbox.push(Outgoing::AlarmChanged, &mut wakes);
+        let mut drained = Vec::new();
+        assert!(outbox.swap(&mut drained));
+        drained.clear();
+        assert!(!outbox.swap(&mut drained));
+        outbox.deliver(ConsumerId(1), entry(3, b""), &mut wakes).unwrap();
+    }
+}

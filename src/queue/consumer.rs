@@ -1,0 +1,243 @@
+//! A consumer as its queue sees it, and the turns that consumers take.
+//!
+//! Consumers that can take a message stand in a ring per priority; one that cannot is parked and
+//! costs nothing until it has room again. So the next consumer is found in constant time however
+//! many there are.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use hashbrown::HashMap;
+
+use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
+
+/// The limit of a whole channel (`basic.qos` with global=1), shared by its consumers.
+#[derive(Debug, Default)]
+pub struct ChannelCredit {
+    limit: AtomicU32,
+    used: AtomicU32,
+}
+
+impl ChannelCredit {
+    /// Sets the limit; 0 lifts it.
+    pub fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Ordering::Release);
+    }
+
+    /// Whether another delivery fits.
+    fn has_room(&self) -> bool {
+        let limit = self.limit.load(Ordering::Acquire);
+        limit == 0 || self.used.load(Ordering::Acquire) < limit
+    }
+
+    /// Takes a slot if there is one. Queues race for the last one.
+    fn take(&self) -> bool {
+        let limit = self.limit.load(Ordering::Acquire);
+        let take = |used| (limit == 0 || used < limit).then_some(used + 1);
+        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
+    }
+
+    /// Frees slots. True if consumers may have waited for them.
+    pub fn give_back(&self, slots: u32) -> bool {
+        self.used.fetch_sub(slots, Ordering::AcqRel);
+        self.limit.load(Ordering::Acquire) > 0
+    }
+}
+
+/// What a consumer asks for when it subscribes.
+#[derive(Debug)]
+pub struct ConsumerSpec {
+    /// Its identity.
+    pub id: ConsumerId,
+    /// Deliveries need no acknowledgement.
+    pub no_ack: bool,
+    /// Nobody else may consume.
+    pub exclusive: bool,
+    /// Higher ones are served first.
+    pub priority: i64,
+    /// Unacknowledged messages that it may hold; 0 for no limit.
+    pub prefetch: u16,
+    /// The limit of its channel.
+    pub channel: Arc<ChannelCredit>,
+    /// Where its deliveries go.
+    pub outbox: Arc<Outbox>,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    spec: ConsumerSpec,
+    unacked: u32,
+    in_ring: bool,
+}
+
+impl Consumer {
+    fn has_room(&self) -> bool {
+        let own = self.spec.no_ack
+            || self.spec.prefetch == 0
+            || self.unacked < u32::from(self.spec.prefetch);
+        own && self.spec.channel.has_room()
+    }
+}
+
+/// The consumers of one queue.
+#[derive(Debug, Default)]
+pub(super) struct Consumers {
+    all: HashMap<ConsumerId, Consumer>,
+    /// In the order of their arrival.
+    arrival: Vec<ConsumerId>,
+    /// Those that may have room, highest priority first.
+    rings: Vec<(i64, VecDeque<ConsumerId>)>,
+    single_active: bool,
+    active: Option<ConsumerId>,
+}
+
+impl Consumers {
+    pub(super) fn new(single_active: bool) -> Self {
+        Self { single_active, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(super) fn has_exclusive(&self) -> bool {
+        self.all.values().any(|c| c.spec.exclusive)
+    }
+
+    pub(super) fn add(&mut self, spec: ConsumerSpec) {
+        let id = spec.id;
+        self.all.insert(id, Consumer { spec, unacked: 0, in_ring: false });
+        self.arrival.push(id);
+        if self.single_active && self.active.is_none() {
+            self.active = Some(id);
+        }
+        self.resume(id);
+    }
+
+    /// Removes a consumer. True if it was there.
+    pub(super) fn remove(&mut self, id: ConsumerId) -> bool {
+        if self.all.remove(&id).is_none() {
+            return false;
+        }
+        self.arrival.retain(|&other| other != id);
+        for (_, ring) in &mut self.rings {
+            ring.retain(|&other| other != id);
+        }
+        self.rings.retain(|(_, ring)| !ring.is_empty());
+        if self.active == Some(id) {
+            self.active = self.next_active();
+            if let Some(next) = self.active {
+                self.resume(next);
+            }
+        }
+        true
+    }
+
+    /// Removes all of them; who and where they are.
+    pub(super) fn clear(&mut self) -> Vec<(ConsumerId, Arc<Outbox>)> {
+        self.rings.clear();
+        self.active = None;
+        let order = std::mem::take(&mut self.arrival);
+        let mut all = std::mem::take(&mut self.all);
+        order.into_iter().filter_map(|id| Some((id, all.remove(&id)?.spec.outbox))).collect()
+    }
+
+    /// Settles deliveries of a consumer: its room grows.
+    pub(super) fn settle(&mut self, id: ConsumerId, count: u32) {
+        if let Some(consumer) = self.all.get_mut(&id) {
+            consumer.unacked = consumer.unacked.saturating_sub(count);
+            self.resume(id);
+        }
+    }
+
+    /// Puts a consumer that may have room back in the ring.
+    pub(super) fn resume(&mut self, id: ConsumerId) {
+        if self.single_active && self.active != Some(id) {
+            return;
+        }
+        let Some(consumer) = self.all.get_mut(&id) else { return };
+        if consumer.in_ring || !consumer.has_room() {
+            return;
+        }
+        consumer.in_ring = true;
+        let priority = consumer.spec.priority;
+        match self.rings.binary_search_by(|(p, _)| priority.cmp(p)) {
+            Ok(at) => {
+                if let Some((_, ring)) = self.rings.get_mut(at) {
+                    ring.push_back(id);
+                }
+            }
+            Err(at) => self.rings.insert(at, (priority, VecDeque::from([id]))),
+        }
+    }
+
+    /// Offers a message to the consumer whose turn it is. Gives it back if nobody has room.
+    #[inline]
+    pub(super) fn offer(&mut self, mut entry: Entry, wakes: &mut Wakes) -> Result<Taken, Entry> {
+        while let Some((_, ring)) = self.rings.iter_mut().find(|(_, ring)| !ring.is_empty()) {
+            let Some(id) = ring.pop_front() else { break };
+            let Some(consumer) = self.all.get_mut(&id) else { continue };
+            match consumer.take(entry, wakes) {
+                Ok(taken) => {
+                    if consumer.has_room() {
+                        ring.push_back(id);
+                    } else {
+                        consumer.in_ring = false;
+                    }
+                    return Ok(taken);
+                }
+                Err(back) => {
+                    consumer.in_ring = false;
+                    entry = back;
+                }
+            }
+        }
+        Err(entry)
+    }
+
+    /// Whether anybody may have room.
+    #[inline]
+    pub(super) fn any_in_turn(&self) -> bool {
+        self.rings.iter().any(|(_, ring)| !ring.is_empty())
+    }
+
+    /// Who becomes active: the highest priority, then the longest there.
+    fn next_active(&self) -> Option<ConsumerId> {
+        let priority = |id: &ConsumerId| self.all.get(id).map(|c| c.spec.priority);
+        self.arrival.iter().copied().rev().max_by_key(priority)
+    }
+}
+
+/// A consumer has taken a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    /// And will acknowledge it.
+    ToBeAcked,
+    /// For good.
+    ForGood,
+}
+
+impl Consumer {
+    #[inline]
+    fn take(&mut self, entry: Entry, wakes: &mut Wakes) -> Result<Taken, Entry> {
+        if !self.has_room() || !(self.spec.no_ack || self.spec.channel.take()) {
+            return Err(entry);
+        }
+        if let Err(back) = self.spec.outbox.deliver(self.spec.id, entry, wakes) {
+            if !self.spec.no_ack {
+                self.spec.channel.give_back(1);
+            }
+            return Err(back);
+        }
+        if self.spec.no_ack {
+            return Ok(Taken::ForGood);
+        }
+        self.unacked += 1;
+        Ok(Taken::ToBeAcked)
+    }
+}

@@ -1,0 +1,139 @@
+//! `basic.ack`, `nack`, `reject` and `recover`: what becomes of deliveries.
+
+use std::sync::Arc;
+
+use super::channel::Channel;
+use super::consume::Subscription;
+use super::session::Session;
+use super::unacked::{Unacked, UnknownTag};
+use crate::amqp::method::Ack;
+use crate::amqp::reply::Reply;
+use crate::error::{Error, Result};
+use crate::outbox::Entry;
+
+/// What a client decided about a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Settlement {
+    /// Done with it: acknowledged, or rejected for good.
+    Settle,
+    /// Back to its place in the queue.
+    Requeue,
+}
+
+impl Settlement {
+    pub(super) fn requeue(requeue: bool) -> Self {
+        if requeue { Self::Requeue } else { Self::Settle }
+    }
+}
+
+impl Channel {
+    /// `basic.ack` and `nack`.
+    #[inline]
+    pub(super) fn on_settlement(
+        &mut self,
+        session: &mut Session,
+        ack: Ack,
+        settlement: Settlement,
+    ) -> Result<()> {
+        if !ack.multiple {
+            let unacked = self.unacked.take(ack.delivery_tag).map_err(|_| unknown(ack))?;
+            match &mut self.transaction {
+                Some(transaction) => transaction.settlements.push((unacked, settlement)),
+                None => self.settle_one(session, unacked, settlement),
+            }
+            return Ok(());
+        }
+        let mut taken = Vec::new();
+        let all = self.unacked.take_up_to(ack.delivery_tag, |unacked| taken.push(unacked));
+        all.map_err(|UnknownTag| unknown(ack))?;
+        match &mut self.transaction {
+            Some(transaction) => {
+                transaction.settlements.extend(taken.into_iter().map(|u| (u, settlement)));
+            }
+            None => self.settle(session, taken, settlement),
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_basic_recover(
+        &mut self,
+        session: &mut Session,
+        requeue: bool,
+        wants_reply: bool,
+    ) -> Result<()> {
+        if !requeue {
+            return Err(Error::not_implemented("requeue=false"));
+        }
+        let mut taken = Vec::new();
+        let all = self.unacked.take_up_to(0, |unacked| taken.push(unacked));
+        debug_assert_eq!(all, Ok(()), "tag 0 is always fine");
+        self.settle(session, taken, Settlement::Requeue);
+        session.reply_unless(!wants_reply, self.number, Reply::basic_recover_ok());
+        Ok(())
+    }
+
+    #[inline]
+    fn settle_one(&mut self, session: &mut Session, unacked: Unacked, settlement: Settlement) {
+        if settlement == Settlement::Requeue {
+            return self.settle(session, vec![unacked], settlement);
+        }
+        let Unacked { subscription, entry, .. } = unacked;
+        if let Some(queue) = &subscription.queue {
+            queue.settle(subscription.id, &[entry.id], &mut session.wakes);
+        }
+        self.give_credit_back(session, &subscription, 1);
+    }
+
+    /// Settles deliveries, in the order of their tags, with one step per run of the same consumer.
+    pub(super) fn settle(
+        &mut self,
+        session: &mut Session,
+        deliveries: Vec<Unacked>,
+        settlement: Settlement,
+    ) {
+        let mut run: Vec<Entry> = Vec::new();
+        let mut of: Option<Arc<Subscription>> = None;
+        for Unacked { subscription, entry, .. } in deliveries {
+            if let Some(last) = of.take_if(|last| !Arc::ptr_eq(last, &subscription)) {
+                self.settle_run(session, &last, std::mem::take(&mut run), settlement);
+            }
+            of = Some(subscription);
+            run.push(entry);
+        }
+        if let Some(last) = of {
+            self.settle_run(session, &last, run, settlement);
+        }
+    }
+
+    fn settle_run(
+        &mut self,
+        session: &mut Session,
+        subscription: &Subscription,
+        run: Vec<Entry>,
+        settlement: Settlement,
+    ) {
+        let count = run.len() as u32;
+        if let Some(queue) = &subscription.queue {
+            match settlement {
+                Settlement::Settle => {
+                    let ids: Vec<_> = run.iter().map(|entry| entry.id).collect();
+                    queue.settle(subscription.id, &ids, &mut session.wakes);
+                }
+                Settlement::Requeue => queue.requeue(subscription.id, run, &mut session.wakes),
+            }
+        }
+        self.give_credit_back(session, subscription, count);
+    }
+
+    /// Only a consumer's deliveries use the channel's room.
+    #[inline]
+    fn give_credit_back(&self, session: &mut Session, subscription: &Subscription, count: u32) {
+        if subscription.id.is_some() && self.credit.give_back(count) {
+            self.resume_consumers(session);
+        }
+    }
+}
+
+fn unknown(ack: Ack) -> Error {
+    Error::precondition_failed(format!("unknown delivery tag {}", ack.delivery_tag))
+}

@@ -1,0 +1,213 @@
+//! `basic.consume`, `cancel`, `qos` and `get`: the reading half of class basic.
+
+use std::sync::Arc;
+
+use super::channel::Channel;
+use super::session::Session;
+use super::unacked::Unacked;
+use crate::amqp::method::{BasicCancel, BasicConsume, BasicGet, Qos};
+use crate::amqp::reply::Reply;
+use crate::amqp::table::Table;
+use crate::amqp::write::Outbound;
+use crate::error::{Error, Result};
+use crate::names;
+use crate::outbox::{ConsumerId, Entry};
+use crate::queue::{ConsumerSpec, Queue};
+use crate::vhost::DeleteQueue;
+
+/// Why a channel holds a message: a consumer, or a `basic.get`.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// `None` for a `basic.get`.
+    pub(super) id: Option<ConsumerId>,
+    pub(super) channel: u16,
+    pub(super) tag: Box<str>,
+    pub(super) no_ack: bool,
+    /// `None` for direct replies, which come from no queue.
+    pub(super) queue: Option<Arc<Queue>>,
+}
+
+impl Channel {
+    pub(super) fn on_basic_qos(&mut self, session: &mut Session, m: Qos) -> Result<()> {
+        if m.prefetch_size != 0 {
+            let text = format!("prefetch_size!=0 ({})", m.prefetch_size);
+            return Err(Error::not_implemented(text));
+        }
+        if m.global {
+            self.credit.set_limit(u32::from(m.prefetch_count));
+        } else {
+            self.prefetch = m.prefetch_count;
+            self.credit.set_limit(0);
+        }
+        self.resume_consumers(session);
+        session.reply(self.number, Reply::basic_qos_ok());
+        Ok(())
+    }
+
+    pub(super) fn on_basic_consume(
+        &mut self,
+        session: &mut Session,
+        m: &BasicConsume,
+        arguments: &Table,
+    ) -> Result<()> {
+        let tag = m.consumer_tag.as_str();
+        if self.consumers.contains_key(tag) {
+            return Err(Error::not_allowed(format!("attempt to reuse consumer tag '{tag}'")));
+        }
+        let limit = session.node.config.consumers_per_channel_max;
+        if self.consumers.len() >= limit {
+            let text = format!("reached maximum ({limit}) of consumers per channel");
+            return Err(Error::not_allowed(text));
+        }
+        let tag: Box<str> = match tag {
+            "" => names::generate(names::CONSUMER_TAG_PREFIX).into(),
+            tag => tag.into(),
+        };
+        let name = self.queue_name(m.queue.as_str())?;
+        if &*name == super::reply_to::NAME {
+            return self.consume_replies(session, &tag, m.no_ack, m.nowait);
+        }
+        let queue = session.vhost.queue(&name)?;
+        queue.check_access(session.id)?;
+        let priority = priority(arguments, &queue)?;
+        let id = ConsumerId(names::next_number());
+        let spec = ConsumerSpec {
+            id,
+            no_ack: m.no_ack,
+            exclusive: m.exclusive,
+            priority,
+            prefetch: self.prefetch,
+            channel: self.credit.clone(),
+            outbox: session.outbox.clone(),
+        };
+        queue.consume(spec, &mut session.wakes)?;
+        // Deliveries wait in our own outbox until this task drains it, so consume-ok is first.
+        session.reply_unless(m.nowait, self.number, Reply::basic_consume_ok(&tag));
+        let (no_ack, queue) = (m.no_ack, Some(queue));
+        self.subscribe(
+            session,
+            Subscription { id: Some(id), channel: self.number, tag, no_ack, queue },
+        );
+        Ok(())
+    }
+
+    /// Notes a consumer of this channel.
+    pub(super) fn subscribe(&mut self, session: &mut Session, subscription: Subscription) {
+        let subscription = Arc::new(subscription);
+        if let Some(id) = subscription.id {
+            session.subscriptions.insert(id, subscription.clone());
+        }
+        self.consumers.insert(subscription.tag.clone(), subscription);
+    }
+
+    pub(super) fn on_basic_cancel(&mut self, session: &mut Session, m: &BasicCancel) {
+        let tag = m.consumer_tag.as_str();
+        self.cancel(session, tag);
+        session.reply_unless(m.nowait, self.number, Reply::basic_cancel_ok(tag));
+    }
+
+    /// Ends a consumer after what is on its way to it; what it holds stays with the channel.
+    pub(super) fn cancel(&mut self, session: &mut Session, tag: &str) {
+        let Some(subscription) = self.consumers.remove(tag) else { return };
+        let Some(id) = subscription.id else { return };
+        let gone = match &subscription.queue {
+            Some(queue) => queue.cancel(id, &mut session.wakes),
+            None => self.end_replies(session),
+        };
+        for entry in session.extract(id) {
+            self.deliver(session, &subscription, entry);
+        }
+        session.subscriptions.remove(&id);
+        if let (true, Some(queue)) = (gone, &subscription.queue) {
+            delete_unused(session, queue);
+        }
+    }
+
+    /// Forgets a consumer whose queue is gone, and tells the client if it wants to know.
+    pub(super) fn on_cancelled(&mut self, session: &mut Session, subscription: &Subscription) {
+        self.consumers.remove(&subscription.tag);
+        if session.capabilities.consumer_cancel_notify {
+            session.reply(self.number, Reply::basic_cancel(&subscription.tag));
+        }
+    }
+
+    /// Writes a delivery.
+    #[inline]
+    pub(super) fn deliver(
+        &mut self,
+        session: &mut Session,
+        subscription: &Arc<Subscription>,
+        entry: Entry,
+    ) {
+        let tag = self.next_delivery_tag();
+        let outbound = Outbound { message: &entry.message, redelivered: entry.redelivered };
+        session.out.deliver(self.number, &subscription.tag, tag, &outbound);
+        if !subscription.no_ack {
+            self.unacked.push(Unacked { tag, subscription: subscription.clone(), entry });
+        }
+    }
+
+    pub(super) fn on_basic_get(&mut self, session: &mut Session, m: &BasicGet) -> Result<()> {
+        let name = self.queue_name(m.queue.as_str())?;
+        if &*name == super::reply_to::NAME {
+            return Err(Error::not_implemented("basic.get on a direct reply-to address"));
+        }
+        let queue = session.vhost.queue(&name)?;
+        queue.check_access(session.id)?;
+        let Some((entry, remaining)) = queue.get(m.no_ack) else {
+            session.reply(self.number, Reply::basic_get_empty());
+            return Ok(());
+        };
+        let tag = self.next_delivery_tag();
+        let outbound = Outbound { message: &entry.message, redelivered: entry.redelivered };
+        let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
+        session.out.get_ok(self.number, tag, remaining, &outbound);
+        if !m.no_ack {
+            let (channel, queue) = (self.number, Some(queue));
+            let got = Subscription { id: None, channel, tag: "".into(), no_ack: false, queue };
+            self.unacked.push(Unacked { tag, subscription: Arc::new(got), entry });
+        }
+        Ok(())
+    }
+
+    /// Room of the whole channel has grown: its consumers may go on.
+    pub(super) fn resume_consumers(&self, session: &mut Session) {
+        for subscription in self.consumers.values() {
+            subscription.resume(session);
+        }
+    }
+}
+
+impl Subscription {
+    /// Tells the queue that this consumer may have room again.
+    pub(super) fn resume(&self, session: &mut Session) {
+        if let (Some(id), Some(queue)) = (self.id, &self.queue) {
+            queue.resume(id, &mut session.wakes);
+        }
+    }
+}
+
+/// Deletes an auto-delete queue that has lost its last consumer, unless it has got a new one.
+pub(super) fn delete_unused(session: &mut Session, queue: &Arc<Queue>) {
+    let delete = DeleteQueue { if_unused: true, if_empty: false };
+    if let Err(error) = session.vhost.delete_queue(queue, delete, &mut session.wakes) {
+        tracing::debug!(%queue, %error, "an auto-delete queue stays");
+    }
+}
+
+fn priority(arguments: &Table, queue: &Queue) -> Result<i64> {
+    let Some(value) = arguments.view().get("x-priority") else { return Ok(0) };
+    value.as_int().ok_or_else(|| {
+        Error::precondition_failed(format!(
+            "invalid arg 'x-priority' for {queue}: \"expected integer, got {}\"",
+            value.type_name()
+        ))
+    })
+}
+
+#[cfg(test)]
+impl Subscription {
+    pub(super) fn for_tests() -> Self {
+        Self { id: None, channel: 1, tag: "".into(), no_ack: false, queue: None }
+    }
+}

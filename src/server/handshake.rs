@@ -1,0 +1,283 @@
+//! From the protocol header to `connection.open-ok` (0-9-1, 2.2.4); gives a session.
+//!
+//! A peer that has not logged in gets one small buffer and a limited time. Knows nothing of
+//! channels above 0.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+
+use super::properties::SERVER_PROPERTIES;
+use super::session::{Capabilities, Session, Tuning};
+use super::socket::Socket;
+use crate::amqp::frame::{FrameKind, FrameReader, describe, erlang_binary};
+use crate::amqp::method::{ConnectionStartOk, ConnectionTuneOk, DecodeError, Method, method_id};
+use crate::amqp::reply::{Reply, connection_start};
+use crate::amqp::table::{Table, Value};
+use crate::amqp::write::WriteQueue;
+use crate::auth::{MECHANISMS, Refusal, User};
+use crate::broker::Node;
+use crate::config::FRAME_MAX_MIN_BYTES;
+use crate::error::{Error, MethodId, Reason, ReplyCode, Result};
+
+/// What this broker speaks, and what it answers to any other protocol header.
+const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\0\0\x09\x01";
+/// The same protocol under its old number.
+const PROTOCOL_HEADER_0_9: [u8; 8] = *b"AMQP\x01\x01\0\x09";
+/// What tune-ok errors blame: `connection.tune`.
+const TUNE: MethodId = MethodId::new(10, 30);
+
+/// How a handshake fails.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The peer speaks something else; it has been told what is spoken here.
+    WrongProtocol,
+    /// The peer has gone.
+    Io(std::io::Error),
+    /// Close with that reason, blaming that method.
+    Close(Reason, MethodId),
+    /// The login is refused, and the client infers that from a close without a word.
+    RefusedInSilence,
+}
+
+/// A connection being opened.
+pub(super) struct Handshake<'a> {
+    pub(super) socket: &'a mut Socket,
+    pub(super) reader: &'a mut FrameReader,
+    pub(super) node: Arc<Node>,
+    pub(super) peer: SocketAddr,
+    pub(super) out: WriteQueue,
+}
+
+type Step<T> = std::result::Result<T, Failure>;
+
+/// `connection.start`, the same for everybody.
+static START: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut frame = Vec::new();
+    connection_start(&SERVER_PROPERTIES, MECHANISMS, &mut frame);
+    frame
+});
+
+impl Handshake<'_> {
+    /// Goes through all of it.
+    pub(super) async fn run(mut self) -> Step<Session> {
+        self.protocol_header().await?;
+        self.out.tail().extend_from_slice(&START);
+        let (user, capabilities) = self.log_in().await?;
+        let config = &self.node.config;
+        let tune =
+            Reply::connection_tune(config.channel_max, config.frame_max_bytes, config.heartbeat);
+        tune.encode(0, self.out.tail());
+        let tuning = self.tune().await?;
+        let vhost = self.open().await?;
+        Reply::connection_open_ok().encode(0, self.out.tail());
+        self.out.set_frame_max(tuning.frame_max_bytes);
+        let node = self.node.clone();
+        Ok(Session::new(node, vhost, user, tuning, capabilities, self.out))
+    }
+
+    async fn protocol_header(&mut self) -> Step<()> {
+        let header = loop {
+            if let Some(header) = self.reader.take_protocol_header() {
+                break header;
+            }
+            self.read().await?;
+        };
+        if header == PROTOCOL_HEADER || header == PROTOCOL_HEADER_0_9 {
+            return Ok(());
+        }
+        self.out.tail().extend_from_slice(&PROTOCOL_HEADER);
+        self.flush().await?;
+        Err(Failure::WrongProtocol)
+    }
+
+    async fn log_in(&mut self) -> Step<(User, Capabilities)> {
+        let (start_ok, properties) = self
+            .expect("starting", |method| match method {
+                Method::ConnectionStartOk(start_ok, properties) => Ok((start_ok, properties)),
+                other => Err(other),
+            })
+            .await?;
+        let capabilities = capabilities(&properties);
+        let ConnectionStartOk { mechanism, response, .. } = &start_ok;
+        let local = self.peer.ip().to_canonical().is_loopback();
+        let response = response.as_bytes();
+        match self.node.users.authenticate(mechanism.as_str(), response, local) {
+            Ok(user) => Ok((user, capabilities)),
+            Err(refusal) => {
+                tracing::warn!(peer = %self.peer, %mechanism, ?refusal, "login refused");
+                Err(refused(&refusal, mechanism.as_str(), capabilities))
+            }
+        }
+    }
+
+    async fn tune(&mut self) -> Step<Tuning> {
+        let tune_ok = self
+            .expect("tuning", |method| match method {
+                Method::ConnectionTuneOk(tune_ok) => Ok(tune_ok),
+                other => Err(other),
+            })
+            .await?;
+        let ConnectionTuneOk { channel_max, frame_max, heartbeat } = tune_ok;
+        let config = &self.node.config;
+        check_channel_max(channel_max, config.channel_max).map_err(blaming(TUNE))?;
+        check_frame_max(frame_max, config.frame_max_bytes).map_err(blaming(TUNE))?;
+        self.reader.set_frame_max(frame_max);
+        Ok(Tuning { channel_max, frame_max_bytes: frame_max, heartbeat })
+    }
+
+    async fn open(&mut self) -> Step<Arc<crate::vhost::VirtualHost>> {
+        let open = self
+            .expect("opening", |method| match method {
+                Method::ConnectionOpen(open) => Ok(open),
+                other => Err(other),
+            })
+            .await?;
+        let vhost = self.node.vhost(open.virtual_host.as_str());
+        vhost.map_err(blaming(MethodId::new(10, 40)))
+    }
+
+    /// The next method, which has to be that one. A client may close at any time.
+    async fn expect<T>(
+        &mut self,
+        state: &str,
+        wanted: impl Fn(Method<'_>) -> std::result::Result<T, Method<'_>>,
+    ) -> Step<T> {
+        self.flush().await?;
+        loop {
+            let Some(head) = self.reader.head().map_err(blaming(MethodId::NONE))? else {
+                self.read().await?;
+                continue;
+            };
+            let payload = self.reader.payload(head);
+            if head.kind == FrameKind::Heartbeat && head.channel == 0 {
+                self.reader.skip(head);
+                continue;
+            }
+            if head.kind != FrameKind::Method || head.channel != 0 {
+                let error = Error::unexpected_frame(describe(head.kind.octet(), payload));
+                return Err(blaming(MethodId::NONE)(error));
+            }
+            let id = method_id(payload);
+            let method =
+                Method::decode(payload).map_err(|e| blaming(id)(undecodable(e, payload)))?;
+            let outcome = match wanted(method) {
+                Ok(found) => Ok(found),
+                Err(Method::ConnectionClose(_)) => Err(None),
+                Err(_) => {
+                    let text = format!("unexpected method in connection state {state}");
+                    Err(Some(blaming(id)(Error::channel_error(text))))
+                }
+            };
+            self.reader.skip(head);
+            match outcome {
+                Ok(found) => return Ok(found),
+                Err(Some(failure)) => return Err(failure),
+                Err(None) => return self.closed_by_client().await,
+            }
+        }
+    }
+
+    async fn closed_by_client<T>(&mut self) -> Step<T> {
+        Reply::connection_close_ok().encode(0, self.out.tail());
+        self.flush().await?;
+        Err(Failure::Io(std::io::ErrorKind::ConnectionAborted.into()))
+    }
+
+    async fn read(&mut self) -> Step<()> {
+        match self.socket.read(self.reader).await.map_err(Failure::Io)? {
+            0 => Err(Failure::Io(std::io::ErrorKind::UnexpectedEof.into())),
+            _ => Ok(()),
+        }
+    }
+
+    async fn flush(&mut self) -> Step<()> {
+        self.socket.write_all(&mut self.out).await.map_err(Failure::Io)
+    }
+}
+
+/// What a payload that is no method is answered with.
+pub(super) fn undecodable(error: DecodeError, payload: &[u8]) -> Error {
+    match error {
+        DecodeError::Unknown(id) => {
+            let text = format!("unknown method {} of class {}", id.method, id.class);
+            Error::not_implemented(text).blame(id)
+        }
+        DecodeError::Malformed(id) => {
+            let shown = payload.get(..payload.len().min(64)).unwrap_or_default();
+            Error::frame_error(format!("cannot decode {}", erlang_binary(shown))).blame(id)
+        }
+    }
+}
+
+/// On channel 0 every error closes the connection.
+fn blaming(id: MethodId) -> impl Fn(Error) -> Failure {
+    move |error| match error {
+        Error::Channel(reason) | Error::Connection(reason) => {
+            let blamed = reason.method.unwrap_or(id);
+            Failure::Close(reason, blamed)
+        }
+        Error::Io(error) => Failure::Io(error),
+    }
+}
+
+fn refused(refusal: &Refusal, mechanism: &str, capabilities: Capabilities) -> Failure {
+    let close = |code, text| Failure::Close(Reason::new(code, text), MethodId::NONE);
+    match refusal {
+        Refusal::Denied if !capabilities.authentication_failure_close => Failure::RefusedInSilence,
+        Refusal::Denied => close(
+            ReplyCode::AccessRefused,
+            format!(
+                "Login was refused using authentication mechanism {mechanism}. For details see \
+                 the broker logfile."
+            ),
+        ),
+        Refusal::Malformed => {
+            // The response may hold a password: it is not shown.
+            close(ReplyCode::SyntaxError, "response <<...>> invalid".to_owned())
+        }
+        Refusal::UnknownMechanism => {
+            let text = format!("unknown authentication mechanism '{mechanism}'");
+            close(ReplyCode::CommandInvalid, text)
+        }
+    }
+}
+
+fn check_channel_max(asked: u16, max: u16) -> Result<()> {
+    let too_high = |shown: String| {
+        Err(Error::not_allowed(format!(
+            "negotiated channel_max = {shown} is higher than the maximum allowed value ({max})"
+        )))
+    };
+    match asked {
+        0 => too_high("0 (no limit)".to_owned()),
+        asked if asked > max => too_high(asked.to_string()),
+        _ => Ok(()),
+    }
+}
+
+fn check_frame_max(asked: u32, max: u32) -> Result<()> {
+    if asked == 0 || asked > max {
+        return Err(Error::not_allowed(format!(
+            "negotiated frame_max = {asked} is higher than the maximum allowed value ({max})"
+        )));
+    }
+    if asked < FRAME_MAX_MIN_BYTES {
+        return Err(Error::not_allowed(format!(
+            "negotiated frame_max = {asked} is lower than the minimum allowed value \
+             ({FRAME_MAX_MIN_BYTES})"
+        )));
+    }
+    Ok(())
+}
+
+fn capabilities(properties: &Table) -> Capabilities {
+    let Some(Value::Table(table)) = properties.view().get("capabilities") else {
+        return Capabilities::default();
+    };
+    let has = |name| matches!(table.get(name), Some(Value::Bool(true)));
+    Capabilities {
+        consumer_cancel_notify: has("consumer_cancel_notify"),
+        connection_blocked: has("connection.blocked"),
+        authentication_failure_close: has("authentication_failure_close"),
+    }
+}

@@ -1,0 +1,170 @@
+//! Sessions: the only place where sockets, frames, channels, queues and exchanges meet.
+//!
+//! This file starts and stops a broker; `listener.rs` accepts, `handshake.rs` opens,
+//! `connection.rs` serves.
+
+mod acknowledge;
+mod channel;
+mod confirms;
+mod connection;
+mod consume;
+mod handshake;
+mod heartbeat;
+mod listener;
+mod properties;
+mod publish;
+mod release;
+mod reply_to;
+mod route_cache;
+mod session;
+mod socket;
+mod topology;
+mod transaction;
+mod unacked;
+mod watch;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch as watched;
+
+use crate::alarm::Alarm;
+use crate::broker::Node;
+use crate::config::Config;
+use crate::error::{Reason, ReplyCode};
+use crate::start_error::StartError;
+use crate::store::{DataDirectory, Store};
+use crate::{descriptors, listen};
+
+/// Clients get this long to answer the close at the end of the broker.
+const STOP_WAIT: Duration = Duration::from_secs(3);
+
+/// How far the end of a broker is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Running,
+    /// No new connections.
+    Stopping,
+    /// No connections at all.
+    Killed,
+}
+
+/// A running broker. It ends when it is stopped or dropped.
+#[derive(Debug)]
+pub struct Broker {
+    node: Arc<Node>,
+    addresses: Vec<SocketAddr>,
+    phase: watched::Sender<Phase>,
+    slots: Arc<listener::Slots>,
+}
+
+/// What a broker is started with.
+#[derive(Debug, Default)]
+pub struct Builder {
+    config: Config,
+}
+
+impl Builder {
+    /// Replaces the whole configuration.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Listens on this `HOST:PORT` alone; port 0 takes any free port.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        self.config.listen = vec![address.to_owned()];
+        self
+    }
+
+    /// Keeps everything durable there.
+    #[must_use]
+    pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.data_dir = directory.into();
+        self
+    }
+
+    /// Gives clients this long to open their connection.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Refuses larger message bodies.
+    #[must_use]
+    pub fn max_message_size(mut self, bytes: u64) -> Self {
+        self.config.max_message_size_bytes = bytes;
+        self
+    }
+
+    /// Starts the broker on the current tokio runtime. It accepts connections when this returns.
+    pub async fn start(self) -> Result<Broker, StartError> {
+        let config = self.config;
+        let directory = DataDirectory::open(&config.data_dir)?;
+        let listeners = listen::bind(&config.listen).await?;
+        let connections_max = descriptors::connections_max(config.max_connections);
+        let store = Arc::new(Store::new(directory));
+        let node = Arc::new(Node::new(config, store).map_err(StartError::internal)?);
+        let (phase, _) = watched::channel(Phase::Running);
+        let slots = Arc::new(listener::Slots::new(connections_max));
+        let mut addresses = Vec::new();
+        for listener in listeners {
+            addresses.push(listener.local_addr().map_err(StartError::internal)?);
+            tokio::spawn(listener::accept(
+                listener,
+                node.clone(),
+                phase.subscribe(),
+                slots.clone(),
+            ));
+        }
+        tokio::spawn(watch::memory(node.clone(), phase.subscribe()));
+        tracing::info!(?addresses, connections_max, "broker started");
+        Ok(Broker { node, addresses, phase, slots })
+    }
+}
+
+impl Broker {
+    /// A builder with the default configuration.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens for AMQP.
+    pub fn amqp_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How many connections are open.
+    pub fn connection_count(&self) -> usize {
+        self.node.connection_count()
+    }
+
+    /// Raises or clears a resource alarm by hand: publishers are stopped while one is on.
+    pub fn set_alarm(&self, alarm: Alarm, on: bool) {
+        self.node.set_alarm(alarm, on);
+    }
+
+    /// Stops gracefully: no new connections, `connection.close` 320 to the clients, and the end
+    /// when all have answered or had their time.
+    pub async fn stop(&self) {
+        self.phase.send_replace(Phase::Stopping);
+        let text = "broker forced connection closure with reason 'shutdown'";
+        self.node.close_connections(&Reason::new(ReplyCode::ConnectionForced, text));
+        if tokio::time::timeout(STOP_WAIT, self.slots.all_free()).await.is_err() {
+            self.phase.send_replace(Phase::Killed);
+            self.slots.all_free().await;
+        }
+        tracing::info!("broker stopped");
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.phase.send_replace(Phase::Killed);
+    }
+}

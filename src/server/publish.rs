@@ -1,0 +1,250 @@
+//! `basic.publish`: checks, route, hand-over.
+
+use std::sync::Arc;
+
+use super::channel::Channel;
+use super::reply_to;
+use super::route_cache::Route;
+use super::session::Session;
+use crate::amqp::content::Content;
+use crate::amqp::frame::erlang_binary;
+use crate::amqp::properties::Properties;
+use crate::amqp::table::{TableView, Value};
+use crate::error::{Error, ReplyCode, Result};
+use crate::exchange::{self, Exchange, describe};
+use crate::message::{Message, short_strings};
+
+/// `delivery-mode` of a persistent message.
+const PERSISTENT: u8 = 2;
+/// Ten years, the longest expiration.
+const EXPIRATION_MAX_MS: u64 = 315_360_000_000;
+/// Headers with further routing keys; the second is removed from the message.
+const CC: &str = "CC";
+const BCC: &str = "BCC";
+
+/// A message that has passed all checks, and where it goes.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    message: Message,
+    route: Route,
+    mandatory: bool,
+}
+
+impl Channel {
+    /// The content of a publish is complete.
+    #[inline]
+    pub(super) fn on_content(
+        &mut self,
+        session: &mut Session,
+        content: &mut Content,
+    ) -> Result<()> {
+        session.publishes = true;
+        let prepared = self.prepare(session, content)?;
+        if let Some(confirms) = &mut self.confirms {
+            if confirms.publish() {
+                session.to_confirm.push(self.number);
+            }
+        }
+        match &mut self.transaction {
+            Some(transaction) => transaction.publishes.push(prepared),
+            None => self.dispatch(session, prepared),
+        }
+        Ok(())
+    }
+
+    /// Hands a message to its queues, or returns it.
+    #[inline]
+    pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) {
+        let Prepared { message, route, mandatory } = prepared;
+        let (mut taken, mut stale) = (false, false);
+        for queue in &*route {
+            match queue.publish(message.clone(), &mut session.wakes) {
+                Ok(()) => taken = true,
+                Err(_) => stale = true,
+            }
+        }
+        if stale {
+            taken |= publish_again(session, &message, &route);
+        }
+        if !taken && !reply(session, &message) && mandatory {
+            let code = ReplyCode::NoRoute;
+            session.out.basic_return(self.number, code.number(), code.name(), &message);
+        }
+    }
+
+    /// Checks a message in RabbitMQ's order and finds its route.
+    #[inline]
+    fn prepare(&mut self, session: &mut Session, content: &mut Content) -> Result<Prepared> {
+        let properties = Properties::check(content.properties()).map_err(|_| {
+            let shown = erlang_binary(content.properties());
+            Error::frame_error(format!("cannot decode {shown}"))
+        })?;
+        let plain = properties.headers.is_none_or(|h| h.get(CC).is_none() && h.get(BCC).is_none());
+        let cached =
+            if plain { session.routes.get(&session.vhost, content.address()) } else { None };
+        let route = match cached {
+            Some(route) => route,
+            None => resolve(session, content.address(), properties.headers)?,
+        };
+        let rewritten = self.rewritten(&properties)?;
+        check_expiration(properties.expiration)?;
+        check_user(properties.user_id, session)?;
+        let persistent = properties.delivery_mode == Some(PERSISTENT);
+        let mandatory = content.mandatory;
+        Ok(Prepared { message: build(content, rewritten, persistent), route, mandatory })
+    }
+
+    /// The properties, if the message may not keep those it came with.
+    fn rewritten(&self, properties: &Properties<'_>) -> Result<Option<Vec<u8>>> {
+        let mut rewritten = None;
+        if properties.reply_to == Some(reply_to::NAME.as_bytes()) {
+            let address = self
+                .reply_address
+                .as_ref()
+                .ok_or_else(|| Error::precondition_failed("fast reply consumer does not exist"))?;
+            rewritten = Some(properties.with_reply_to(address.as_bytes()));
+        }
+        if let Some(headers) = properties.headers.and_then(|headers| headers.without(BCC)) {
+            let current = rewritten.as_deref().unwrap_or(properties.as_bytes());
+            let current = Properties::check(current).unwrap_or(*properties);
+            rewritten = Some(current.with_headers(&headers));
+        }
+        Ok(rewritten)
+    }
+}
+
+fn build(content: &mut Content, rewritten: Option<Vec<u8>>, persistent: bool) -> Message {
+    if let (None, Some((octets, address_bytes, properties_bytes))) = (&rewritten, content.inline())
+    {
+        return Message::from_octets(octets, address_bytes, properties_bytes, persistent);
+    }
+    let address = content.address().to_vec();
+    let properties = rewritten.unwrap_or_else(|| content.properties().to_vec());
+    Message::new(&address, &properties, content.take_body(), persistent)
+}
+
+/// Looks a route up and remembers it if the address alone tells it.
+fn resolve(session: &mut Session, address: &[u8], headers: Option<TableView<'_>>) -> Result<Route> {
+    let (name, routing_key) = short_strings(address);
+    let exchange = publishable(session, name)?;
+    let mut keys = vec![routing_key];
+    for name in [CC, BCC] {
+        further_keys(headers, name, &mut keys)?;
+    }
+    let routed = exchange::route(&exchange, &keys, headers, &*session.vhost);
+    let by_address = keys.len() == 1 && !routed.by_headers;
+    let route: Route = routed.queues.into();
+    // The default exchange has no bindings whose change would be noticed, so that a queue which
+    // does not exist yet must be looked for each time.
+    if by_address && !(name.is_empty() && route.is_empty()) {
+        session.routes.insert(address, route.clone());
+    }
+    Ok(route)
+}
+
+fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {
+    let exchange = match std::str::from_utf8(name) {
+        Ok(name) => session.vhost.exchange(name)?,
+        Err(_) => {
+            let name = String::from_utf8_lossy(name);
+            let text = format!("no {}", describe(&name, session.vhost.name()));
+            return Err(Error::not_found(text));
+        }
+    };
+    if exchange.spec().internal {
+        return Err(Error::access_refused(format!("cannot publish to internal {exchange}")));
+    }
+    Ok(exchange)
+}
+
+/// The long strings of the array in that header.
+fn further_keys<'a>(
+    headers: Option<TableView<'a>>,
+    name: &str,
+    keys: &mut Vec<&'a [u8]>,
+) -> Result<()> {
+    match headers.and_then(|headers| headers.get(name)) {
+        None => Ok(()),
+        Some(Value::Array(array)) => {
+            keys.extend(array.iter().filter_map(|element| match element {
+                Value::LongString(key) => Some(key),
+                _ => None,
+            }));
+            Ok(())
+        }
+        Some(other) => Err(Error::precondition_failed(format!(
+            "invalid message: {{unacceptable_type_in_header,\"{name}\",{}}}",
+            other.type_name()
+        ))),
+    }
+}
+
+/// A queue on a remembered route was deleted. Looks the route up again, and publishes to the
+/// queues that have not been tried.
+fn publish_again(session: &mut Session, message: &Message, tried: &Route) -> bool {
+    session.routes.remove(message.address());
+    let headers = Properties::check(message.properties()).ok().and_then(|p| p.headers);
+    let Ok(route) = resolve(session, message.address(), headers) else { return false };
+    let mut taken = false;
+    for queue in route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue))) {
+        taken |= queue.publish(message.clone(), &mut session.wakes).is_ok();
+    }
+    taken
+}
+
+/// Delivers a direct reply, if that is what the message is.
+fn reply(session: &mut Session, message: &Message) -> bool {
+    let address = message.routing_key();
+    message.exchange().is_empty()
+        && address.starts_with(reply_to::ADDRESS_PREFIX.as_bytes())
+        && session.vhost.reply(address, message.clone(), &mut session.wakes)
+}
+
+/// Expiration is text: decimal milliseconds.
+fn check_expiration(expiration: Option<&[u8]>) -> Result<()> {
+    let Some(expiration) = expiration else { return Ok(()) };
+    let text = String::from_utf8_lossy(expiration);
+    let digits = text.trim_start_matches('-');
+    let number = digits.len() - digits.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, rest) = digits.split_at(number);
+    let why = match (number.parse::<u64>(), text.starts_with('-'), rest) {
+        _ if number.is_empty() => "no_integer".to_owned(),
+        (_, _, rest) if !rest.is_empty() => format!("{{leftover_string,\"{rest}\"}}"),
+        (Ok(number), true, _) if number > 0 => format!("{{value_negative,-{number}}}"),
+        (Ok(number), _, _) if number <= EXPIRATION_MAX_MS => return Ok(()),
+        _ => format!("{{value_too_large,{number}}}"),
+    };
+    Err(Error::precondition_failed(format!("invalid expiration '{text}': {why}")))
+}
+
+fn check_user(user_id: Option<&[u8]>, session: &Session) -> Result<()> {
+    match user_id {
+        Some(user_id) if user_id != session.user.name.as_bytes() => {
+            let (claimed, user) = (String::from_utf8_lossy(user_id), &session.user.name);
+            Err(Error::precondition_failed(format!(
+                "user_id property set to '{claimed}' but authenticated user was '{user}'"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expirations_are_decimal_milliseconds() {
+        let error = |text: &str| match check_expiration(Some(text.as_bytes())) {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string().split_once("': ").unwrap().1.to_owned(),
+        };
+        assert_eq!(error("0"), "");
+        assert_eq!(error("60000"), "");
+        assert_eq!(error("abc"), "no_integer");
+        assert_eq!(error(""), "no_integer");
+        assert_eq!(error("10abc"), "{leftover_string,\"abc\"}");
+        assert_eq!(error("-1"), "{value_negative,-1}");
+        assert_eq!(error("315360000001"), "{value_too_large,315360000001}");
+    }
+}

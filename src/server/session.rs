@@ -1,0 +1,132 @@
+//! What the channels of one connection share with it: who is there, where, and the way out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::consume::Subscription;
+use super::route_cache::RouteCache;
+use crate::amqp::content::Content;
+use crate::amqp::reply::Reply;
+use crate::amqp::write::WriteQueue;
+use crate::auth::User;
+use crate::broker::Node;
+use crate::names;
+use crate::outbox::{ConsumerId, Entry, Outbox, Outgoing, Wakes};
+use crate::queue::{ConnectionId, Queue};
+use crate::vhost::VirtualHost;
+
+/// What tuning agreed on (0-9-1, 1.4.2.6).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tuning {
+    pub(super) channel_max: u16,
+    /// 0 for no limit.
+    pub(super) frame_max_bytes: u32,
+    /// Seconds; 0 for none.
+    pub(super) heartbeat: u16,
+}
+
+/// What a client says it understands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Capabilities {
+    pub(super) consumer_cancel_notify: bool,
+    pub(super) connection_blocked: bool,
+    pub(super) authentication_failure_close: bool,
+}
+
+/// A connection as its channels see it.
+pub(super) struct Session {
+    pub(super) id: ConnectionId,
+    pub(super) node: Arc<Node>,
+    pub(super) vhost: Arc<VirtualHost>,
+    pub(super) user: User,
+    pub(super) tuning: Tuning,
+    pub(super) capabilities: Capabilities,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) out: WriteQueue,
+    pub(super) wakes: Wakes,
+    pub(super) routes: RouteCache,
+    /// A buffer for the next message.
+    pub(super) spare: Content,
+    /// The consumers of all channels, for what comes out of the outbox.
+    pub(super) subscriptions: HashMap<ConsumerId, Arc<Subscription>>,
+    /// Deleted with the connection.
+    pub(super) exclusive_queues: HashMap<Arc<str>, Arc<Queue>>,
+    /// Taken out of the outbox, in order, and not acted on yet.
+    pub(super) pending: VecDeque<Outgoing>,
+    /// Channels that have published in this batch and want confirms.
+    pub(super) to_confirm: Vec<u16>,
+    /// It has published: an alarm concerns it.
+    pub(super) publishes: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        node: Arc<Node>,
+        vhost: Arc<VirtualHost>,
+        user: User,
+        tuning: Tuning,
+        capabilities: Capabilities,
+        out: WriteQueue,
+    ) -> Self {
+        Self {
+            id: ConnectionId(names::next_number()),
+            node,
+            vhost,
+            user,
+            tuning,
+            capabilities,
+            outbox: Arc::default(),
+            out,
+            wakes: Wakes::default(),
+            routes: RouteCache::default(),
+            spare: Content::default(),
+            subscriptions: HashMap::new(),
+            exclusive_queues: HashMap::new(),
+            pending: VecDeque::new(),
+            to_confirm: Vec::new(),
+            publishes: false,
+        }
+    }
+
+    /// Appends a method.
+    pub(super) fn reply(&mut self, channel: u16, reply: Reply) {
+        reply.encode(channel, self.out.tail());
+    }
+
+    /// Appends a method unless the client does not want it.
+    pub(super) fn reply_unless(&mut self, no_wait: bool, channel: u16, reply: Reply) {
+        if !no_wait {
+            self.reply(channel, reply);
+        }
+    }
+
+    /// Gives large buffers back that are not in use.
+    pub(super) fn release_buffers(&mut self) {
+        self.out.release();
+        self.spare = Content::default();
+        if self.pending.is_empty() {
+            self.pending = VecDeque::new();
+        }
+    }
+
+    /// The consumers of all channels.
+    pub(super) fn all_subscriptions(&self) -> Vec<Arc<Subscription>> {
+        self.subscriptions.values().cloned().collect()
+    }
+
+    /// Takes what is on its way to a consumer and has not been written.
+    pub(super) fn extract(&mut self, consumer: ConsumerId) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.pending.retain(|item| match item {
+            Outgoing::Delivery { consumer: id, entry } if *id == consumer => {
+                entries.push(entry.clone());
+                false
+            }
+            _ => true,
+        });
+        self.outbox.extract(consumer, &mut entries);
+        entries
+    }
+}

@@ -1,0 +1,110 @@
+//! Bindings come and go, and auto-delete exchanges with them.
+
+use std::sync::Arc;
+
+use super::exchanges::refuse_default;
+use super::{Incoming, Topology, VirtualHost};
+use crate::amqp::table::Table;
+use crate::error::Result;
+use crate::exchange::{Destination, Exchange};
+
+impl VirtualHost {
+    /// Binds a destination to the exchange `source`. Binding twice changes nothing.
+    pub fn bind(
+        &self,
+        source: &str,
+        to: &Destination,
+        key: &[u8],
+        arguments: &Table,
+    ) -> Result<()> {
+        refuse_default(source)?;
+        let mut topology = self.topology.lock();
+        let source = self.exchange(source)?;
+        self.check_alive(to)?;
+        if source.bind(key, arguments, to.clone())? {
+            topology.note(&source, key, arguments, to);
+            self.raise_generation();
+        }
+        Ok(())
+    }
+
+    /// Removes a binding; what is not bound, or does not exist, is unbound already.
+    pub fn unbind(
+        &self,
+        source: &str,
+        to: Option<&Destination>,
+        key: &[u8],
+        arguments: &Table,
+    ) -> Result<()> {
+        refuse_default(source)?;
+        let mut topology = self.topology.lock();
+        let (Ok(source), Some(to)) = (self.exchange(source), to) else { return Ok(()) };
+        if source.unbind(key, arguments, to) {
+            topology.forget(&source, key, arguments, to);
+            self.raise_generation();
+            if source.goes_now() {
+                self.remove_exchanges(&mut topology, vec![source]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody may have deleted the destination since it was looked up.
+    fn check_alive(&self, to: &Destination) -> Result<()> {
+        match to {
+            Destination::Queue(queue) => self.queue(queue.name()).map(|_| ()),
+            Destination::Exchange(exchange) => self.exchange(exchange.name()).map(|_| ()),
+        }
+    }
+}
+
+impl Topology {
+    fn note(&mut self, source: &Arc<Exchange>, key: &[u8], arguments: &Table, to: &Destination) {
+        let incoming =
+            Incoming { source: source.clone(), key: key.into(), arguments: arguments.clone() };
+        self.incoming.entry(to.clone()).or_default().insert(incoming);
+    }
+
+    /// Forgets a binding that its exchange has removed.
+    pub(super) fn forget(
+        &mut self,
+        source: &Arc<Exchange>,
+        key: &[u8],
+        arguments: &Table,
+        to: &Destination,
+    ) {
+        let Some(all) = self.incoming.get_mut(to) else { return };
+        all.remove(&Incoming {
+            source: source.clone(),
+            key: key.into(),
+            arguments: arguments.clone(),
+        });
+        if all.is_empty() {
+            self.incoming.remove(to);
+        }
+    }
+
+    /// Removes all bindings to a destination; the auto-delete exchanges that go with them.
+    pub(super) fn remove_destination(&mut self, to: &Destination) -> Vec<Arc<Exchange>> {
+        let mut gone: Vec<Arc<Exchange>> = Vec::new();
+        for binding in self.incoming.remove(to).into_iter().flatten() {
+            binding.source.unbind(&binding.key, &binding.arguments, to);
+            if binding.source.goes_now() {
+                gone.push(binding.source);
+            }
+        }
+        gone
+    }
+
+    /// Whether any binding leads to that destination.
+    pub(super) fn leads_to(&self, to: &Destination) -> bool {
+        self.incoming.contains_key(to)
+    }
+}
+
+impl Exchange {
+    /// An auto-delete exchange goes when it has just lost its last binding.
+    fn goes_now(&self) -> bool {
+        self.spec().auto_delete && !self.has_bindings()
+    }
+}

@@ -1,0 +1,193 @@
+//! A virtual host: names to exchanges and queues, and everything that changes what they lead to.
+//!
+//! Readers look names up without a lock of ours. Writers (declare, bind, delete) take turns under
+//! one mutex; each change that may lead a message elsewhere raises the generation, which tells
+//! every route cache to forget. Knows no channels and no frames.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
+
+use crate::amqp::table::Table;
+use crate::error::{Error, Result};
+use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, Names, describe};
+use crate::message::Message;
+use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
+use crate::queue::Queue;
+use crate::store::Store;
+
+mod bindings;
+mod exchanges;
+mod queues;
+
+pub use exchanges::{DeclareExchange, refuse_default};
+pub use queues::{DeclareQueue, DeleteQueue};
+
+/// Exchanges that every virtual host has: name, type, internal.
+const PREDECLARED: [(&str, ExchangeKind, bool); 7] = [
+    ("", ExchangeKind::Direct, false),
+    ("amq.direct", ExchangeKind::Direct, false),
+    ("amq.fanout", ExchangeKind::Fanout, false),
+    ("amq.topic", ExchangeKind::Topic, false),
+    ("amq.headers", ExchangeKind::Headers, false),
+    ("amq.match", ExchangeKind::Headers, false),
+    ("amq.rabbitmq.trace", ExchangeKind::Topic, true),
+];
+
+/// Names that only the broker gives out.
+const RESERVED_PREFIX: &str = "amq.";
+
+/// A virtual host.
+#[derive(Debug)]
+pub struct VirtualHost {
+    name: Arc<str>,
+    store: Arc<Store>,
+    exchanges: DashMap<Arc<str>, Arc<Exchange>>,
+    queues: DashMap<Arc<str>, Arc<Queue>>,
+    reply_consumers: DashMap<Box<[u8]>, (ConsumerId, Arc<Outbox>)>,
+    topology: Mutex<Topology>,
+    generation: AtomicU64,
+}
+
+/// What only writers look at.
+#[derive(Debug, Default)]
+struct Topology {
+    /// The bindings that lead to a destination.
+    incoming: HashMap<Destination, HashSet<Incoming>>,
+}
+
+/// A binding, seen from its destination.
+#[derive(Clone, Debug)]
+struct Incoming {
+    source: Arc<Exchange>,
+    key: Box<[u8]>,
+    arguments: Table,
+}
+
+impl VirtualHost {
+    /// A virtual host with the predeclared exchanges.
+    pub fn new(name: &str, store: Arc<Store>) -> Result<Self> {
+        let vhost = Self {
+            name: name.into(),
+            store,
+            exchanges: DashMap::new(),
+            queues: DashMap::new(),
+            reply_consumers: DashMap::new(),
+            topology: Mutex::default(),
+            generation: AtomicU64::new(1),
+        };
+        for (name, kind, internal) in PREDECLARED {
+            let exchange = Exchange::new(ExchangeSpec {
+                name: name.into(),
+                vhost: vhost.name.clone(),
+                kind,
+                durable: true,
+                auto_delete: false,
+                internal,
+                arguments: Table::default(),
+            })?;
+            vhost.exchanges.insert(name.into(), Arc::new(exchange));
+        }
+        Ok(vhost)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Raised whenever a message may have to go elsewhere than before.
+    #[inline]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn raise_generation(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The exchange of that name, or 404.
+    pub fn exchange(&self, name: &str) -> Result<Arc<Exchange>> {
+        let found = self.exchanges.get(name).map(|e| e.value().clone());
+        found.ok_or_else(|| Error::not_found(format!("no {}", describe(name, &self.name))))
+    }
+
+    /// The queue of that name, or 404.
+    pub fn queue(&self, name: &str) -> Result<Arc<Queue>> {
+        let found = self.queues.get(name).map(|q| q.value().clone());
+        found.ok_or_else(|| Error::not_found(format!("no {}", self.describe_queue(name))))
+    }
+
+    /// How many queues there are.
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// How many exchanges there are.
+    pub fn exchange_count(&self) -> usize {
+        self.exchanges.len()
+    }
+
+    /// Makes a direct reply-to address lead to a consumer.
+    pub fn add_reply_consumer(&self, address: &str, id: ConsumerId, outbox: Arc<Outbox>) {
+        self.reply_consumers.insert(address.as_bytes().into(), (id, outbox));
+    }
+
+    /// Forgets a direct reply-to address.
+    pub fn remove_reply_consumer(&self, address: &str) {
+        self.reply_consumers.remove(address.as_bytes());
+    }
+
+    /// Whether a direct reply-to address leads anywhere.
+    pub fn has_reply_consumer(&self, address: &str) -> bool {
+        self.reply_consumers.contains_key(address.as_bytes())
+    }
+
+    /// Delivers a reply straight to its requester; false if the address leads nowhere. A requester
+    /// that does not read its replies loses those over the limit of its outbox.
+    pub fn reply(&self, address: &[u8], message: Message, wakes: &mut Wakes) -> bool {
+        let found = self.reply_consumers.get(address).map(|found| found.value().clone());
+        let Some((consumer, outbox)) = found else { return false };
+        let entry = Entry { id: crate::message::MessageId::default(), redelivered: false, message };
+        if outbox.deliver(consumer, entry, wakes).is_err() {
+            tracing::debug!("a reply was dropped: its requester does not read");
+        }
+        true
+    }
+
+    fn describe_queue(&self, name: &str) -> String {
+        format!("queue '{name}' in vhost '{}'", self.name)
+    }
+}
+
+impl Names for VirtualHost {
+    fn exchange(&self, name: &str) -> Option<Arc<Exchange>> {
+        self.exchanges.get(name).map(|e| e.value().clone())
+    }
+
+    fn queue(&self, name: &[u8]) -> Option<Arc<Queue>> {
+        let name = std::str::from_utf8(name).ok()?;
+        self.queues.get(name).map(|q| q.value().clone())
+    }
+}
+
+impl PartialEq for Incoming {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source)
+            && self.key == other.key
+            && self.arguments == other.arguments
+    }
+}
+
+impl Eq for Incoming {}
+
+impl std::hash::Hash for Incoming {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.source).hash(state);
+        self.key.hash(state);
+        self.arguments.hash(state);
+    }
+}
