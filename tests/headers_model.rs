@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use warren::amqp::table::{Table, TableBuilder, TableView, Value};
-use warren::exchange::headers::Headers;
+use warren::exchange::Headers;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Bound {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use warren::amqp::table::{Table, TableBuilder};
-use warren::exchange::topic::Topic;
+use warren::exchange::Topic;
 
 type Words<'a> = Vec<&'a str>;
 

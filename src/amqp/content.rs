@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::frame::{FrameHead, FrameKind, FrameReader};
 use super::method::{BASIC_PUBLISH, Publish};
-use crate::error::{Error, Result};
+use crate::error::{Error, MethodId, Result};
 use crate::message::{Body, LINK_FROM_BYTES};
 
 /// The class that content belongs to.
@@ -160,9 +160,8 @@ impl Assembler {
     ) -> Result<bool> {
         match (self.expected, head.kind) {
             (Expected::Method, _) => {
-                return Err(Error::unexpected_frame(
-                    "expected method frame, got non method frame instead",
-                ));
+                let text = "expected method frame, got non method frame instead";
+                return Err(Error::unexpected_frame(text).blame(MethodId::NONE));
             }
             (Expected::Header, FrameKind::Header) => {
                 self.begin_body(reader.payload(head), body_max_bytes)?;

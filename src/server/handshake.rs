@@ -48,6 +48,9 @@ pub(super) struct Handshake<'a> {
     pub(super) out: WriteQueue,
 }
 
+/// So much of a method's arguments is shown in an error.
+const SHOWN_MAX_BYTES: usize = 64;
+
 type Step<T> = std::result::Result<T, Failure>;
 
 /// `connection.start`, the same for everybody.
@@ -203,7 +206,8 @@ pub(super) fn undecodable(error: DecodeError, payload: &[u8]) -> Error {
             Error::not_implemented(text).blame(id)
         }
         DecodeError::Malformed(id) => {
-            let shown = payload.get(..payload.len().min(64)).unwrap_or_default();
+            let arguments = payload.get(4..).unwrap_or_default();
+            let shown = arguments.get(..SHOWN_MAX_BYTES).unwrap_or(arguments);
             Error::frame_error(format!("cannot decode {}", erlang_binary(shown))).blame(id)
         }
     }

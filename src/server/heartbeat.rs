@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::amqp::frame::FRAME_OVERHEAD_BYTES;
+
 /// How often a connection without heartbeats looks after itself.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 /// Ticks in an agreed interval.
@@ -61,7 +63,8 @@ impl Heartbeat {
             return Beat::Dead;
         }
         let quiet = sent == self.sent_bytes;
-        self.sent_bytes = sent;
+        // The beat itself is no traffic that would make the next one unnecessary.
+        self.sent_bytes = if quiet { sent + FRAME_OVERHEAD_BYTES as u64 } else { sent };
         if quiet { Beat::Send } else { Beat::Nothing }
     }
 }
@@ -76,7 +79,8 @@ mod tests {
         assert_eq!(heartbeat.period(), Duration::from_secs(5));
         assert_eq!(heartbeat.tick(100, 1, false), Beat::Nothing);
         assert_eq!(heartbeat.tick(100, 2, false), Beat::Send);
-        assert_eq!(heartbeat.tick(108, 3, false), Beat::Nothing);
+        assert_eq!(heartbeat.tick(108, 3, false), Beat::Send);
+        assert_eq!(heartbeat.tick(117, 4, false), Beat::Nothing);
     }
 
     #[test]

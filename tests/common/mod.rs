@@ -1,0 +1,64 @@
+//! What every transcript test starts from: a broker, a scripted client, and short names for frames.
+//!
+//! With `WARREN_TEST_PEER=host:port` the same tests talk to a broker that already runs there,
+//! which shows that they ask for what RabbitMQ does and not for what warren happens to do.
+//! RabbitMQ 3.10 is the one they are run against; where it differs a test says so.
+
+#![allow(dead_code, reason = "every test file uses a part of this")]
+#![allow(unused_imports, reason = "the same")]
+#![allow(unreachable_pub, reason = "a module of several test crates, each private")]
+#![allow(clippy::doc_markdown, reason = "RabbitMQ is a name")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod broker;
+mod expected;
+mod handshake;
+mod in_process;
+mod methods;
+mod peer;
+mod replies;
+mod wire;
+
+pub use amq_protocol::{
+    protocol::{AMQPClass, BasicProperties},
+    types::{AMQPValue, ByteArray, FieldArray, FieldTable},
+};
+
+pub use self::{
+    broker::{TestBroker, here, only_on_warren, unique},
+    expected::{Expected, Item},
+    handshake::{Hello, client_properties, start_ok, tune_ok, update_secret},
+    methods::*,
+    peer::{FRAME_MAX, Peer},
+    replies::*,
+    wire::{body_frame, frame, header_frame, method_frame, properties_of},
+};
+
+/// A field table from its entries.
+pub fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (key, value) in entries {
+        table.insert((*key).into(), value.clone());
+    }
+    table
+}
+
+/// A field value of the commonest type.
+pub fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+/// A signed 32-bit field value.
+pub fn int(value: i32) -> AMQPValue {
+    AMQPValue::LongInt(value)
+}
+
+/// An array of strings, as the `CC` and `BCC` headers want it.
+pub fn texts(values: &[&str]) -> AMQPValue {
+    AMQPValue::FieldArray(values.iter().map(|v| text(v)).collect::<Vec<_>>().into())
+}
+
+/// Properties with nothing but these headers.
+pub fn headers(entries: &[(&str, AMQPValue)]) -> BasicProperties {
+    BasicProperties::default().with_headers(table(entries))
+}
