@@ -60,7 +60,7 @@ impl Users {
                 let (user, password) = amqplain(response).ok_or(Refusal::Malformed)?;
                 self.check(user, password, local)
             }
-            "ANONYMOUS" => self.admit(GUEST.as_bytes(), local),
+            "ANONYMOUS" => admit(GUEST.as_bytes(), local),
             _ => Err(Refusal::UnknownMechanism),
         }
     }
@@ -68,15 +68,15 @@ impl Users {
     fn check(&self, user: &[u8], password: &[u8], local: bool) -> Result<User, Refusal> {
         // The password is compared whoever it is, so that a wrong name takes as long.
         let right = same(password, &self.guest_password);
-        if right && !password.is_empty() { self.admit(user, local) } else { Err(Refusal::Denied) }
+        if right && !password.is_empty() { admit(user, local) } else { Err(Refusal::Denied) }
     }
+}
 
-    fn admit(&self, user: &[u8], local: bool) -> Result<User, Refusal> {
-        if same(user, GUEST.as_bytes()) && local {
-            Ok(User { name: GUEST.into() })
-        } else {
-            Err(Refusal::Denied)
-        }
+fn admit(user: &[u8], local: bool) -> Result<User, Refusal> {
+    if same(user, GUEST.as_bytes()) && local {
+        Ok(User { name: GUEST.into() })
+    } else {
+        Err(Refusal::Denied)
     }
 }
 

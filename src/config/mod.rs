@@ -43,7 +43,7 @@ pub const HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// No time at all would shut every client out.
 pub const HANDSHAKE_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// A connection that has not logged in holds a file descriptor; nobody needs ten minutes.
-pub const HANDSHAKE_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+pub const HANDSHAKE_TIMEOUT_MAX: Duration = Duration::from_mins(10);
 /// More than any system has descriptors for, so a larger number is a slip.
 pub const CONNECTIONS_MAX: usize = 1 << 30;
 /// Far above any client seen, low enough that one channel cannot fill the memory with consumers.

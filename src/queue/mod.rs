@@ -19,7 +19,7 @@ mod state;
 
 pub use consumer::{ChannelCredit, ConsumerSpec};
 pub use options::{QueueKind, QueueOptions, Refusal};
-pub use state::{Closed, Counts, QueueState, Refused, Released, Unless};
+pub use state::{Closed, Counts, QueueState, Refused, Released, Remains, Unless};
 
 /// Identifies a connection in the whole process; the owner of exclusive queues.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -164,11 +164,11 @@ impl Queue {
         if_empty: bool,
         wakes: &mut Wakes,
     ) -> std::result::Result<usize, Unless> {
-        let (ready, consumers) = self.state.lock().close(if_unused, if_empty)?;
-        for (id, outbox) in consumers {
+        let remains = self.state.lock().close(if_unused, if_empty)?;
+        for (id, outbox) in remains.consumers {
             outbox.push(Outgoing::Cancelled(id), wakes);
         }
-        Ok(ready)
+        Ok(remains.ready)
     }
 
     fn locked(&self) -> Error {

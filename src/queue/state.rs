@@ -32,6 +32,15 @@ pub enum Unless {
     NotEmpty,
 }
 
+/// What a queue leaves when it is deleted.
+#[derive(Debug)]
+pub struct Remains {
+    /// How many messages were ready.
+    pub ready: usize,
+    /// The consumers that have to be told.
+    pub consumers: Vec<(ConsumerId, Arc<Outbox>)>,
+}
+
 /// How many messages a queue has, and consumers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
@@ -180,13 +189,8 @@ impl QueueState {
         self.ready.clear()
     }
 
-    /// Ends the queue, unless it is in use or not empty and that matters: what was ready, and the
-    /// consumers that have to be told.
-    pub fn close(
-        &mut self,
-        if_unused: bool,
-        if_empty: bool,
-    ) -> Result<(usize, Vec<(ConsumerId, Arc<Outbox>)>), Unless> {
+    /// Ends the queue, unless it is in use or not empty and that matters.
+    pub fn close(&mut self, if_unused: bool, if_empty: bool) -> Result<Remains, Unless> {
         if if_empty && self.ready.len() > 0 {
             return Err(Unless::NotEmpty);
         }
@@ -195,7 +199,7 @@ impl QueueState {
         }
         self.closed = true;
         self.unacked = 0;
-        Ok((self.ready.clear(), self.consumers.clear()))
+        Ok(Remains { ready: self.ready.clear(), consumers: self.consumers.clear() })
     }
 
     /// Hands ready messages to consumers with room, in turn, until one of the two runs out.

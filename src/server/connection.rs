@@ -227,7 +227,8 @@ impl Connection {
     fn on_method_frame(&mut self, reader: &FrameReader, head: FrameHead) -> Result<()> {
         let payload = reader.payload(head);
         if self.state != State::Open {
-            return self.on_method_while_closing(head, payload);
+            self.on_method_while_closing(head, payload);
+            return Ok(());
         }
         if let Some(channel) = self.channels.get_mut(&head.channel) {
             channel.assembler.expect_method()?;
@@ -304,7 +305,7 @@ impl Connection {
     }
 
     /// Only the close handshake counts any more.
-    fn on_method_while_closing(&mut self, head: FrameHead, payload: &[u8]) -> Result<()> {
+    fn on_method_while_closing(&mut self, head: FrameHead, payload: &[u8]) {
         if head.channel == 0 {
             match Method::decode(payload) {
                 Ok(Method::ConnectionClose(_)) => {
@@ -314,7 +315,6 @@ impl Connection {
                 _ => {}
             }
         }
-        Ok(())
     }
 
     /// A header or body frame that no open channel takes.

@@ -96,8 +96,8 @@ impl Handshake<'_> {
     async fn log_in(&mut self) -> Step<(User, Capabilities)> {
         let (start_ok, properties) = self
             .expect("starting", |method| match method {
-                Method::ConnectionStartOk(start_ok, properties) => Ok((start_ok, properties)),
-                other => Err(other),
+                Method::ConnectionStartOk(start_ok, properties) => Some((start_ok, properties)),
+                _ => None,
             })
             .await?;
         let capabilities = capabilities(&properties);
@@ -116,8 +116,8 @@ impl Handshake<'_> {
     async fn tune(&mut self) -> Step<Tuning> {
         let tune_ok = self
             .expect("tuning", |method| match method {
-                Method::ConnectionTuneOk(tune_ok) => Ok(tune_ok),
-                other => Err(other),
+                Method::ConnectionTuneOk(tune_ok) => Some(tune_ok),
+                _ => None,
             })
             .await?;
         let ConnectionTuneOk { channel_max, frame_max, heartbeat } = tune_ok;
@@ -131,8 +131,8 @@ impl Handshake<'_> {
     async fn open(&mut self) -> Step<Arc<crate::vhost::VirtualHost>> {
         let open = self
             .expect("opening", |method| match method {
-                Method::ConnectionOpen(open) => Ok(open),
-                other => Err(other),
+                Method::ConnectionOpen(open) => Some(open),
+                _ => None,
             })
             .await?;
         let vhost = self.node.vhost(open.virtual_host.as_str());
@@ -143,7 +143,7 @@ impl Handshake<'_> {
     async fn expect<T>(
         &mut self,
         state: &str,
-        wanted: impl Fn(Method<'_>) -> std::result::Result<T, Method<'_>>,
+        wanted: impl Fn(Method<'_>) -> Option<T>,
     ) -> Step<T> {
         self.flush().await?;
         loop {
@@ -163,20 +163,17 @@ impl Handshake<'_> {
             let id = method_id(payload);
             let method =
                 Method::decode(payload).map_err(|e| blaming(id)(undecodable(e, payload)))?;
-            let outcome = match wanted(method) {
-                Ok(found) => Ok(found),
-                Err(Method::ConnectionClose(_)) => Err(None),
-                Err(_) => {
+            let closed = matches!(method, Method::ConnectionClose(_));
+            let found = wanted(method);
+            self.reader.skip(head);
+            return match found {
+                Some(found) => Ok(found),
+                None if closed => self.closed_by_client().await,
+                None => {
                     let text = format!("unexpected method in connection state {state}");
-                    Err(Some(blaming(id)(Error::channel_error(text))))
+                    Err(blaming(id)(Error::channel_error(text)))
                 }
             };
-            self.reader.skip(head);
-            match outcome {
-                Ok(found) => return Ok(found),
-                Err(Some(failure)) => return Err(failure),
-                Err(None) => return self.closed_by_client().await,
-            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::amqp::frame::erlang_binary;
 use crate::amqp::properties::Properties;
 use crate::amqp::table::{TableView, Value};
 use crate::error::{Error, ReplyCode, Result};
-use crate::exchange::{self, Exchange, describe};
+use crate::exchange::{self, Exchange};
 use crate::message::{Message, short_strings};
 
 /// `delivery-mode` of a persistent message.
@@ -40,10 +40,10 @@ impl Channel {
     ) -> Result<()> {
         session.publishes = true;
         let prepared = self.prepare(session, content)?;
-        if let Some(confirms) = &mut self.confirms {
-            if confirms.publish() {
-                session.to_confirm.push(self.number);
-            }
+        if let Some(confirms) = &mut self.confirms
+            && confirms.publish()
+        {
+            session.to_confirm.push(self.number);
         }
         match &mut self.transaction {
             Some(transaction) => transaction.publishes.push(prepared),
@@ -143,14 +143,8 @@ fn resolve(session: &mut Session, address: &[u8], headers: Option<TableView<'_>>
 }
 
 fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {
-    let exchange = match std::str::from_utf8(name) {
-        Ok(name) => session.vhost.exchange(name)?,
-        Err(_) => {
-            let name = String::from_utf8_lossy(name);
-            let text = format!("no {}", describe(&name, session.vhost.name()));
-            return Err(Error::not_found(text));
-        }
-    };
+    // A name that is no text cannot have been declared.
+    let exchange = session.vhost.exchange(&String::from_utf8_lossy(name))?;
     if exchange.spec().internal {
         return Err(Error::access_refused(format!("cannot publish to internal {exchange}")));
     }

@@ -50,16 +50,16 @@ impl Channel {
         }
         false
     }
+}
 
-    /// `queue.declare` of a reply address: it exists while somebody consumes from it. The bare
-    /// name always does.
-    pub(super) fn declare_reply_address(&self, session: &Session, name: &str) -> Result<Reply> {
-        if name == NAME || session.vhost.has_reply_consumer(name) {
-            return Ok(Reply::queue_declare_ok(name, 0, 1));
-        }
-        let vhost = session.vhost.name();
-        Err(Error::not_found(format!("no queue '{name}' in vhost '{vhost}'")))
+/// `queue.declare` of a reply address: it exists while somebody consumes from it. The bare name
+/// always does.
+pub(super) fn declare_reply_address(session: &Session, name: &str) -> Result<Reply> {
+    if name == NAME || session.vhost.has_reply_consumer(name) {
+        return Ok(Reply::queue_declare_ok(name, 0, 1));
     }
+    let vhost = session.vhost.name();
+    Err(Error::not_found(format!("no queue '{name}' in vhost '{vhost}'")))
 }
 
 /// Whether a queue's name is one of these.

@@ -93,7 +93,7 @@ impl Channel {
     ) -> Result<()> {
         let name = without_line_breaks(m.queue.as_str());
         if reply_to::is_reply_name(&name) {
-            let reply = self.declare_reply_address(session, &name)?;
+            let reply = reply_to::declare_reply_address(session, &name)?;
             self.last_queue = Some(name.into());
             session.reply_unless(m.nowait, self.number, reply);
             return Ok(());
@@ -103,7 +103,7 @@ impl Channel {
             queue.check_access(session.id)?;
             queue
         } else {
-            self.declare_queue(session, &name, m, arguments)?
+            declare_queue(session, &name, m, arguments)?
         };
         self.last_queue = Some(queue.name().clone());
         let counts = queue.counts();
@@ -111,27 +111,6 @@ impl Channel {
             Reply::queue_declare_ok(queue.name(), as_u32(counts.ready), as_u32(counts.consumers));
         session.reply_unless(m.nowait, self.number, reply);
         Ok(())
-    }
-
-    fn declare_queue(
-        &self,
-        session: &mut Session,
-        name: &str,
-        m: &QueueDeclare,
-        arguments: Table,
-    ) -> Result<Arc<Queue>> {
-        let queue = session.vhost.declare_queue(DeclareQueue {
-            name,
-            connection: session.id,
-            durable: m.durable,
-            exclusive: m.exclusive,
-            auto_delete: m.auto_delete,
-            arguments,
-        })?;
-        if m.exclusive {
-            session.exclusive_queues.insert(queue.name().clone(), queue.clone());
-        }
-        Ok(queue)
     }
 
     pub(super) fn on_queue_bind(
@@ -209,6 +188,27 @@ impl Channel {
         }
         Ok((name, key))
     }
+}
+
+/// Declares a queue; an exclusive one goes with the connection.
+fn declare_queue(
+    session: &mut Session,
+    name: &str,
+    m: &QueueDeclare,
+    arguments: Table,
+) -> Result<Arc<Queue>> {
+    let queue = session.vhost.declare_queue(&DeclareQueue {
+        name,
+        connection: session.id,
+        durable: m.durable,
+        exclusive: m.exclusive,
+        auto_delete: m.auto_delete,
+        arguments,
+    })?;
+    if m.exclusive {
+        session.exclusive_queues.insert(queue.name().clone(), queue.clone());
+    }
+    Ok(queue)
 }
 
 /// A count as the wire carries it.

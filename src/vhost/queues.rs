@@ -39,7 +39,7 @@ pub struct DeleteQueue {
 
 impl VirtualHost {
     /// Declares a queue, or checks that it is what it is declared as.
-    pub fn declare_queue(&self, asked: DeclareQueue<'_>) -> Result<Arc<Queue>> {
+    pub fn declare_queue(&self, asked: &DeclareQueue<'_>) -> Result<Arc<Queue>> {
         if asked.name.starts_with(RESERVED_PREFIX) {
             let text = format!(
                 "queue name '{}' contains reserved prefix '{RESERVED_PREFIX}*'",
@@ -59,7 +59,7 @@ impl VirtualHost {
             queue.check_equivalent(&Asked { owner, durable, auto_delete, arguments })?;
             return Ok(queue);
         }
-        let options = self.check_new(&asked)?;
+        let options = self.check_new(asked)?;
         let name: Arc<str> = match asked.name {
             "" => names::generate(names::QUEUE_PREFIX).into(),
             name => name.into(),
