@@ -371,10 +371,10 @@ async fn a_channel_before_open_is_an_unexpected_frame() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_is_cut_off() {
-    if only_on_warren("3.10's time is not ours to set").await.is_none() {
-        return;
-    }
-    let broker = TestBroker::start_with_handshake_timeout(Duration::from_millis(300)).await;
+    let limit = Some(Duration::from_millis(300));
+    let short = Settings { handshake_timeout: limit, ..Settings::default() };
+    let broker = only_on_warren_with(short, "3.10's time is not ours to set").await;
+    let Some(broker) = broker else { return };
     let mut silent = broker.raw().await;
     let mut halfway = broker.raw().await;
     halfway.log_in().await;
@@ -430,6 +430,7 @@ async fn without_heartbeats_none_come() {
     let mut clock = broker.peer_with(every_second()).await;
     for _ in 0..4 {
         clock.expect_on(0, heartbeat()).await;
+        clock.send_bytes(&frame(8, 0, &[])).await;
     }
     idle.send(channel_flow(true)).await;
     let first = idle.next_with_heartbeats(1, "flow-ok and no heartbeat before").await;
@@ -506,6 +507,22 @@ async fn exclusive_queues_are_gone_before_close_ok() {
         other.expect_on(2 + round, close_of_channel(404, &text, (50, 10))).await;
     }
     broker.stop_and_check().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_stops_says_so() {
+    let Some(broker) = only_on_warren("it is not ours to stop").await else { return };
+    let mut peer = broker.peer().await;
+    let text = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'";
+    tokio::join!(broker.stop(), peer.expect_connection_close(320, text, (0, 0)));
+}
+
+#[tokio::test]
+async fn a_broker_stops_though_clients_do_not_listen() {
+    let Some(broker) = only_on_warren("it is not ours to stop").await else { return };
+    let deaf = (broker.peer().await, broker.raw().await);
+    broker.stop().await;
+    drop(deaf);
 }
 
 // Secrets

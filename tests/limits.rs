@@ -121,13 +121,13 @@ async fn lengths_that_reach_beyond_their_frame_are_errors() {
 #[tokio::test]
 async fn a_body_of_2_to_the_63_is_refused_by_its_header() {
     let Some(broker) = only_on_warren("3.10 waits for it").await else { return };
-    for size in [1u64 << 63, u64::MAX, MESSAGE_MAX_BYTES as u64 + 1] {
+    for size in [1u64 << 63, u64::MAX, 134_217_729] {
         let mut peer = broker.peer().await;
         peer.send(publish("", "x", b"").method()).await;
         peer.send_bytes(&header_frame(1, 60, size)).await;
         let text = format!(
             "PRECONDITION_FAILED - message size {size} is larger than configured max size \
-             {MESSAGE_MAX_BYTES}"
+             134217728"
         );
         peer.expect_channel_close(406, &text, PUBLISH).await;
     }
@@ -149,15 +149,12 @@ async fn a_body_that_does_not_end_is_cut_off() {
     broker.stop_and_check().await;
 }
 
-/// What a message may have in bytes unless configured otherwise.
-const MESSAGE_MAX_BYTES: usize = 128 * 1024 * 1024;
-
 #[tokio::test]
-async fn a_message_may_be_as_large_as_the_limit() {
+async fn sixteen_mebibytes_are_not_too_large() {
     let broker = TestBroker::start().await;
     let mut peer = broker.peer().await;
     peer.ask(confirm_select(), confirm_select_ok()).await;
-    let body = vec![b'x'; MESSAGE_MAX_BYTES];
+    let body = vec![b'x'; 16 * 1024 * 1024];
     peer.send(publish("amq.direct", "none", &body)).await;
     peer.expect(ack(1)).await;
     broker.stop_and_check().await;
@@ -165,12 +162,16 @@ async fn a_message_may_be_as_large_as_the_limit() {
 
 #[tokio::test]
 async fn a_message_above_the_limit_closes_its_channel_only() {
-    let Some(broker) = only_on_warren("3.10's limit is 128 MiB").await else { return };
+    let settings = Settings { message_max_bytes: Some(1_000_000), ..Settings::default() };
+    let broker = only_on_warren_with(settings, "3.10's limit is not ours to set").await;
+    let Some(broker) = broker else { return };
     let mut peer = broker.peer().await;
-    let body = vec![b'x'; MESSAGE_MAX_BYTES + 1];
-    peer.send(publish("amq.direct", "none", &body)).await;
-    let text = "PRECONDITION_FAILED - message size 134217729 is larger than \
-                configured max size 134217728";
+    peer.ask(confirm_select(), confirm_select_ok()).await;
+    peer.send(publish("amq.direct", "none", &vec![b'x'; 1_000_000])).await;
+    peer.expect(ack(1)).await;
+    peer.send(publish("amq.direct", "none", &vec![b'x'; 1_000_001])).await;
+    let text = "PRECONDITION_FAILED - message size 1000001 is larger than \
+                configured max size 1000000";
     peer.expect_channel_close(406, text, PUBLISH).await;
     peer.open_channel(1).await;
     peer.expect_nothing_until_reply().await;
@@ -248,13 +249,15 @@ async fn frames_before_login_are_small() {
     broker.stop_and_check().await;
 }
 
+async fn with_handshake_timeout(limit: Duration) -> Option<TestBroker> {
+    let settings = Settings { handshake_timeout: Some(limit), ..Settings::default() };
+    only_on_warren_with(settings, "3.10's time is not ours to set").await
+}
+
 #[tokio::test]
 async fn a_trickle_does_not_prolong_the_handshake() {
-    if only_on_warren("3.10's time is not ours to set").await.is_none() {
-        return;
-    }
     let limit = Duration::from_millis(500);
-    let broker = TestBroker::start_with_handshake_timeout(limit).await;
+    let Some(broker) = with_handshake_timeout(limit).await else { return };
     let mut peer = broker.raw().await;
     peer.greet().await;
     let since = Instant::now();
@@ -274,10 +277,8 @@ async fn a_trickle_does_not_prolong_the_handshake() {
 
 #[tokio::test]
 async fn half_a_header_is_not_waited_for() {
-    if only_on_warren("3.10's time is not ours to set").await.is_none() {
-        return;
-    }
-    let broker = TestBroker::start_with_handshake_timeout(Duration::from_millis(300)).await;
+    let limit = Duration::from_millis(300);
+    let Some(broker) = with_handshake_timeout(limit).await else { return };
     let mut peer = broker.raw().await;
     peer.send_bytes(b"AMQ").await;
     peer.expect_end().await;

@@ -38,7 +38,7 @@ use crate::start_error::StartError;
 use crate::store::{DataDirectory, Store};
 use crate::{descriptors, listen};
 
-/// Clients get this long to answer the close at the end of the broker, unless it is told otherwise.
+/// Clients get this long to answer the close at the end of the broker.
 const STOP_WAIT: Duration = Duration::from_secs(3);
 
 /// How far the end of a broker is.
@@ -58,14 +58,12 @@ pub struct Broker {
     addresses: Vec<SocketAddr>,
     phase: watched::Sender<Phase>,
     slots: Arc<listener::Slots>,
-    stop_wait: Duration,
 }
 
 /// What a broker is started with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Builder {
     config: Config,
-    stop_wait: Duration,
 }
 
 impl Builder {
@@ -104,13 +102,6 @@ impl Builder {
         self
     }
 
-    /// Gives clients this long to answer the close when the broker stops.
-    #[must_use]
-    pub fn stop_wait(mut self, wait: Duration) -> Self {
-        self.stop_wait = wait;
-        self
-    }
-
     /// Starts the broker on the current tokio runtime. It accepts connections when this returns.
     pub async fn start(self) -> Result<Broker, StartError> {
         let config = self.config;
@@ -133,14 +124,14 @@ impl Builder {
         }
         tokio::spawn(watch::memory(node.clone(), phase.subscribe()));
         tracing::info!(?addresses, connections_max, "broker started");
-        Ok(Broker { node, addresses, phase, slots, stop_wait: self.stop_wait })
+        Ok(Broker { node, addresses, phase, slots })
     }
 }
 
 impl Broker {
     /// A builder with the default configuration.
     pub fn builder() -> Builder {
-        Builder { config: Config::default(), stop_wait: STOP_WAIT }
+        Builder::default()
     }
 
     /// Where it listens for AMQP.
@@ -164,7 +155,7 @@ impl Broker {
         self.phase.send_replace(Phase::Stopping);
         let text = "broker forced connection closure with reason 'shutdown'";
         self.node.close_connections(&Reason::new(ReplyCode::ConnectionForced, text));
-        if tokio::time::timeout(self.stop_wait, self.slots.all_free()).await.is_err() {
+        if tokio::time::timeout(STOP_WAIT, self.slots.all_free()).await.is_err() {
             self.phase.send_replace(Phase::Killed);
             self.slots.all_free().await;
         }

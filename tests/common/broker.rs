@@ -1,9 +1,9 @@
 //! The broker under test: warren inside this process, or whatever `WARREN_TEST_PEER` names.
 
 use std::{
-    net::{SocketAddr, ToSocketAddrs},
+    net::{Shutdown, SocketAddr, ToSocketAddrs},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::{
     handshake::Hello,
-    in_process::InProcess,
+    in_process::{InProcess, Settings},
     methods::{Outgoing, exchange_delete, queue_delete},
     peer::Peer,
 };
@@ -21,36 +21,28 @@ use super::{
 /// Longer than any orderly end takes; shorter than a person's patience.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
-/// What tests have declared, to be deleted from a broker that outlives them.
+/// What a test has made that outlives it, or that the broker would wait for at its end.
 #[derive(Default)]
-pub struct Declared {
+pub struct Made {
     pub queues: Vec<String>,
     pub exchanges: Vec<String>,
+    pub sockets: Vec<Weak<std::net::TcpStream>>,
 }
 
 pub struct TestBroker {
     address: SocketAddr,
     in_process: Option<InProcess>,
-    declared: Arc<Mutex<Declared>>,
+    made: Arc<Mutex<Made>>,
 }
 
 impl TestBroker {
     pub async fn start() -> Self {
-        Self::start_with(None).await
-    }
-
-    /// With a handshake that must be over sooner than usual; only for warren.
-    pub async fn start_with_handshake_timeout(limit: Duration) -> Self {
-        Self::start_with(Some(limit)).await
-    }
-
-    async fn start_with(handshake_timeout: Option<Duration>) -> Self {
-        let declared = Arc::default();
+        let made = Arc::default();
         if let Some(address) = peer_address() {
-            return Self { address, in_process: None, declared };
+            return Self { address, in_process: None, made };
         }
-        let in_process = InProcess::start(handshake_timeout).await;
-        Self { address: in_process.address(), in_process: Some(in_process), declared }
+        let in_process = InProcess::start(Settings::default()).await;
+        Self { address: in_process.address(), in_process: Some(in_process), made }
     }
 
     /// A scripted client that is logged in, with channel 1 open.
@@ -68,11 +60,22 @@ impl TestBroker {
 
     /// A TCP connection on which nothing has been said.
     pub async fn raw(&self) -> Peer {
-        Peer::connect(self.address, self.declared.clone()).await
+        Peer::connect(self.address, self.made.clone()).await
     }
 
-    /// Ends the broker, and the test if the broker does not end. One that stays is swept.
+    /// Cuts the test's connections and ends the broker, or the test if the broker does not end.
+    /// One that stays is swept.
     pub async fn stop_and_check(self) {
+        for socket in std::mem::take(&mut self.made.lock().sockets) {
+            if let Some(socket) = socket.upgrade() {
+                let _ = socket.shutdown(Shutdown::Both); // the broker may have been first
+            }
+        }
+        self.stop().await;
+    }
+
+    /// The same without cutting any connection: those are the broker's to end.
+    pub async fn stop(self) {
         match self.in_process {
             None => self.sweep().await,
             Some(broker) => tokio::time::timeout(STOP_MAX, broker.stop())
@@ -83,9 +86,9 @@ impl TestBroker {
 
     /// Each on a channel of its own: what is locked or already gone answers with an error.
     async fn sweep(&self) {
-        let declared = std::mem::take(&mut *self.declared.lock());
-        let queues = declared.queues.iter().map(|q| queue_delete(q).into());
-        let exchanges = declared.exchanges.iter().map(|x| exchange_delete(x).into());
+        let made = std::mem::take(&mut *self.made.lock());
+        let queues = made.queues.iter().map(|q| queue_delete(q).into());
+        let exchanges = made.exchanges.iter().map(|x| exchange_delete(x).into());
         let deletes: Vec<Outgoing> = queues.chain(exchanges).collect();
         let mut peer = self.peer().await;
         for (channel, delete) in (2..).zip(deletes) {
@@ -105,11 +108,18 @@ fn peer_address() -> Option<SocketAddr> {
 
 /// The broker, unless it is another than warren: then says why the test does not apply to it.
 pub async fn only_on_warren(why: &str) -> Option<TestBroker> {
+    only_on_warren_with(Settings::default(), why).await
+}
+
+/// The same with other settings than usual, which another broker could not be given.
+pub async fn only_on_warren_with(settings: Settings, why: &str) -> Option<TestBroker> {
     if peer_address().is_some() {
         eprintln!("skipped, only on warren: {why}");
         return None;
     }
-    Some(TestBroker::start().await)
+    let in_process = InProcess::start(settings).await;
+    let address = in_process.address();
+    Some(TestBroker { address, in_process: Some(in_process), made: Arc::default() })
 }
 
 /// What to expect here: the first from warren, the second from RabbitMQ 3.10.

@@ -5,6 +5,13 @@ use std::{net::SocketAddr, time::Duration};
 use tempfile::TempDir;
 use warren::Broker;
 
+/// What a test may want otherwise than usual.
+#[derive(Default)]
+pub struct Settings {
+    pub handshake_timeout: Option<Duration>,
+    pub message_max_bytes: Option<u64>,
+}
+
 pub struct InProcess {
     broker: Broker,
     // Removed after the broker has ended: dropped last.
@@ -12,15 +19,14 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    pub async fn start(handshake_timeout: Option<Duration>) -> Self {
+    pub async fn start(settings: Settings) -> Self {
         let data = TempDir::new().expect("a directory for the broker");
-        let mut builder = Broker::builder()
-            .listen("127.0.0.1:0")
-            .data_dir(data.path())
-            // Peers that are still there when a test ends do not answer the close.
-            .stop_wait(Duration::from_millis(20));
-        if let Some(limit) = handshake_timeout {
+        let mut builder = Broker::builder().listen("127.0.0.1:0").data_dir(data.path());
+        if let Some(limit) = settings.handshake_timeout {
             builder = builder.handshake_timeout(limit);
+        }
+        if let Some(bytes) = settings.message_max_bytes {
+            builder = builder.max_message_size(bytes);
         }
         Self { broker: builder.start().await.expect("the broker starts"), _data: data }
     }

@@ -25,9 +25,10 @@ pub use amq_protocol::{
 };
 
 pub use self::{
-    broker::{TestBroker, here, only_on_warren, unique},
+    broker::{TestBroker, here, only_on_warren, only_on_warren_with, unique},
     expected::{Expected, Item},
     handshake::{Hello, client_properties, start_ok, tune_ok, update_secret},
+    in_process::Settings,
     methods::*,
     peer::{FRAME_MAX, Peer},
     replies::*,

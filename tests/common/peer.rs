@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    broker::{Declared, here},
+    broker::{Made, here},
     expected::{Expected, Item, plain},
     methods::{
         Outgoing, channel_close, channel_flow, channel_open, connection_close, queue_declare,
@@ -55,7 +55,9 @@ pub struct Peer {
     partial: HashMap<u16, Partial>,
     inbox: VecDeque<(u16, Item)>,
     transcript: Vec<String>,
-    declared: Arc<Mutex<Declared>>,
+    made: Arc<Mutex<Made>>,
+    /// For the end of the test, which cuts what is still open.
+    _socket: Arc<std::net::TcpStream>,
 }
 
 struct Partial {
@@ -65,9 +67,13 @@ struct Partial {
 }
 
 impl Peer {
-    pub async fn connect(address: SocketAddr, declared: Arc<Mutex<Declared>>) -> Self {
+    pub async fn connect(address: SocketAddr, made: Arc<Mutex<Made>>) -> Self {
         let stream = TcpStream::connect(address).await.expect("the broker takes connections");
         stream.set_nodelay(true).expect("nodelay");
+        let stream = stream.into_std().expect("a socket");
+        let socket = Arc::new(stream.try_clone().expect("a second handle"));
+        made.lock().sockets.push(Arc::downgrade(&socket));
+        let stream = TcpStream::from_std(stream).expect("the same socket");
         Self {
             frame_max: FRAME_MAX,
             stream,
@@ -75,7 +81,8 @@ impl Peer {
             partial: HashMap::new(),
             inbox: VecDeque::new(),
             transcript: Vec::new(),
-            declared,
+            made,
+            _socket: socket,
         }
     }
 
@@ -135,12 +142,12 @@ impl Peer {
     fn note_declared(&self, method: &AMQPClass) {
         match method {
             AMQPClass::Queue(queue::AMQPMethod::Declare(m)) if !m.passive && !m.exclusive => {
-                self.declared.lock().queues.push(m.queue.to_string());
+                self.made.lock().queues.push(m.queue.to_string());
             }
             AMQPClass::Exchange(exchange::AMQPMethod::Declare(m))
                 if !m.passive && !is_the_brokers_own(m.exchange.as_str()) =>
             {
-                self.declared.lock().exchanges.push(m.exchange.to_string());
+                self.made.lock().exchanges.push(m.exchange.to_string());
             }
             _ => {}
         }
