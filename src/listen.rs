@@ -5,9 +5,12 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::start_error::StartError;
+
+/// Connections that the system holds while none is accepted.
+const BACKLOG: u32 = 1024;
 
 /// Listens on every address of every `HOST:PORT`.
 pub async fn bind(listen: &[String]) -> Result<Vec<TcpListener>, StartError> {
@@ -26,7 +29,7 @@ async fn bind_name(name: &str, listeners: &mut Vec<TcpListener>) -> Result<(), S
     addresses.dedup();
     let (mut bound, mut missing) = (0, None);
     for address in addresses {
-        match TcpListener::bind(address).await {
+        match listen_on(address) {
             Ok(listener) => {
                 listeners.push(listener);
                 bound += 1;
@@ -40,6 +43,15 @@ async fn bind_name(name: &str, listeners: &mut Vec<TcpListener>) -> Result<(), S
         None if bound == 0 => Err(unresolved(io::ErrorKind::NotFound.into())),
         _ => Ok(()),
     }
+}
+
+/// Accepted sockets inherit that small writes are not held back.
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_nodelay(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -63,16 +63,6 @@ check('nack and reject without requeue drop the message', async (t) => {
   assert.deepEqual([body(left), left.fields.messageCount], ['3', 0]);
 });
 
-check('rejected message goes to the dead letter exchange', async (t) => {
-  const { queue: dead } = await t.filled();
-  const options = { durable: false, deadLetterExchange: '', deadLetterRoutingKey: dead };
-  const { channel, queue } = await t.filled(['poison'], options);
-  channel.reject(await channel.get(queue), false);
-  const message = await (await consume(channel, dead)).next();
-  const [death] = message.properties.headers['x-death'];
-  assert.deepEqual([body(message), death.reason, death.queue], ['poison', 'rejected', queue]);
-});
-
 check('recover brings all unacked messages back', async (t) => {
   const { channel, queue } = await t.filled(['1', '2']);
   const inbox = await consume(channel, queue);

@@ -75,13 +75,6 @@ check('returned message names its reason exchange and key', async (t) => {
   assert.deepEqual([content.toString(), properties.appId], ['back', 'me']);
 });
 
-check('full queue that rejects publishes nacks them', async (t) => {
-  const options = { durable: false, maxLength: 1, overflow: 'reject-publish' };
-  const { channel, queue } = await t.filled(['fits'], options);
-  channel.sendToQueue(queue, Buffer.from('does not fit'));
-  await assert.rejects(within(channel.waitForConfirms(), 'the nack'), /nacked/);
-});
-
 check('all properties come back as sent', async (t) => {
   const channel = await t.channel();
   const queue = await t.queue(channel);

@@ -82,17 +82,6 @@ def nack_and_reject_without_requeue_drop_the_message(t):
 
 
 @check
-def rejected_message_goes_to_the_dead_letter_exchange(t):
-    dead = t.queue(t.channel())
-    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
-    channel, name = filled(t, b"poison", arguments=arguments)
-    channel.basic_reject(channel.basic_get(name)[0].delivery_tag, requeue=False)
-    _, properties, body = Inbox(channel, dead).next()
-    (death,) = properties.headers["x-death"]
-    equal((body, death["reason"], death["queue"]), (b"poison", "rejected", name))
-
-
-@check
 def recover_brings_all_unacked_messages_back(t):
     channel, name = filled(t, b"1", b"2")
     inbox = Inbox(channel, name)
@@ -182,17 +171,6 @@ def single_active_consumer_hands_over_when_cancelled(t):
     channel.basic_cancel(first.tag)
     channel.basic_publish("", name, b"4")
     equal(second.bodies(1), [b"4"], "second took over")
-
-
-@check
-def message_expires_and_is_not_delivered(t):
-    channel, name = filled(t)
-    dead = t.queue(channel)
-    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
-    short = t.queue(channel, arguments=arguments)
-    channel.basic_publish("", short, b"short-lived", BasicProperties(expiration="1"))
-    equal(Inbox(channel, dead).bodies(1), [b"short-lived"], "dead-lettered")
-    equal(ready(channel, short), 0, "messages")
 
 
 @check

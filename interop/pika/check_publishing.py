@@ -97,18 +97,6 @@ def returned_message_names_its_reason_exchange_and_key(t):
 
 
 @check
-def full_queue_that_rejects_publishes_nacks_them(t):
-    channel = t.channel(confirm=True)
-    name = t.queue(channel, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
-    channel.basic_publish("", name, b"fits")
-    try:
-        channel.basic_publish("", name, b"does not fit")
-    except NackError:
-        return
-    raise AssertionError("the publish was confirmed")
-
-
-@check
 def all_properties_come_back_as_sent(t):
     channel = t.channel(confirm=True)
     name = t.queue(channel)

@@ -28,11 +28,6 @@ fn short(text: &str) -> ShortString {
 
 #[allow(missing_docs, reason = "the names are the specification's")]
 impl Reply {
-    pub fn connection_secure(challenge: &[u8]) -> Self {
-        let challenge = challenge.into();
-        Self::connection(connection::AMQPMethod::Secure(connection::Secure { challenge }))
-    }
-
     pub fn connection_tune(channel_max: u16, frame_max: u32, heartbeat: u16) -> Self {
         let tune = connection::Tune { channel_max, frame_max, heartbeat };
         Self::connection(connection::AMQPMethod::Tune(tune))

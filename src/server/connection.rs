@@ -29,6 +29,9 @@ use crate::vhost::DeleteQueue;
 const OUT_HIGH_WATER_BYTES: usize = 256 * 1024;
 /// Above this nothing more is read: the client does not take its replies.
 const OUT_PAUSE_BYTES: usize = 1024 * 1024;
+/// After reading so much others get a turn. A flooding publisher would otherwise go on for over a
+/// hundred reads, and fill queues that their consumers' tasks would have emptied.
+const YIELD_AFTER_BYTES: u64 = 1024 * 1024;
 /// A client gets at most this long to answer `connection.close`.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// After a frame that cannot be read, what follows cannot be understood: the client gets this
@@ -96,6 +99,7 @@ impl Connection {
 
     /// Serves the client until the connection is closed. An error means that it broke.
     pub(super) async fn run(&mut self) -> std::io::Result<()> {
+        let mut yielded_at_bytes = self.received_bytes;
         loop {
             if self.unread_frames && self.session.out.len() < OUT_PAUSE_BYTES {
                 self.on_frames();
@@ -103,10 +107,14 @@ impl Connection {
             self.on_outbox();
             self.session.wakes.flush();
             if self.state == State::Closed && self.session.out.is_empty() {
-                return self.socket.shut_down().await;
+                return Ok(()); // closing the socket tells the client
             }
             if !self.wait().await? {
                 return Ok(());
+            }
+            if self.received_bytes - yielded_at_bytes >= YIELD_AFTER_BYTES {
+                yielded_at_bytes = self.received_bytes;
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -337,6 +345,9 @@ impl Connection {
     }
 
     fn on_error(&mut self, channel: u16, blamed: MethodId, error: Error) {
+        if self.state != State::Open {
+            return;
+        }
         self.settle_confirms();
         match error {
             Error::Channel(reason) if channel != 0 => {

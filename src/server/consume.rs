@@ -190,8 +190,9 @@ impl Subscription {
 /// Deletes an auto-delete queue that has lost its last consumer, unless it has got a new one.
 pub(super) fn delete_unused(session: &mut Session, queue: &Arc<Queue>) {
     let delete = DeleteQueue { if_unused: true, if_empty: false };
-    if let Err(error) = session.vhost.delete_queue(queue, delete, &mut session.wakes) {
-        tracing::debug!(%queue, %error, "an auto-delete queue stays");
+    match session.vhost.delete_queue(queue, delete, &mut session.wakes) {
+        Ok(_) => session.forget_exclusive(queue),
+        Err(error) => tracing::debug!(%queue, %error, "an auto-delete queue stays"),
     }
 }
 

@@ -95,10 +95,6 @@ async fn serve(
     mut phase: watch::Receiver<Phase>,
     _slot: OwnedSemaphorePermit,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection broke before it began");
-        return;
-    }
     let span = tracing::info_span!("connection", %peer);
     let socket = Socket::new(stream);
     tokio::select! {

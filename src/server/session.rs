@@ -111,6 +111,13 @@ impl Session {
         }
     }
 
+    /// A queue is deleted: nothing of it is left to the end of the connection.
+    pub(super) fn forget_exclusive(&mut self, queue: &Arc<Queue>) {
+        if self.exclusive_queues.get(queue.name()).is_some_and(|q| Arc::ptr_eq(q, queue)) {
+            self.exclusive_queues.remove(queue.name());
+        }
+    }
+
     /// The consumers of all channels.
     pub(super) fn all_subscriptions(&self) -> Vec<Arc<Subscription>> {
         self.subscriptions.values().cloned().collect()

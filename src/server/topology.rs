@@ -163,7 +163,7 @@ impl Channel {
             queue.check_access(session.id)?;
             let delete = DeleteQueue { if_unused: m.if_unused, if_empty: m.if_empty };
             ready = session.vhost.delete_queue(&queue, delete, &mut session.wakes)?;
-            session.exclusive_queues.remove(&name);
+            session.forget_exclusive(&queue);
         }
         session.reply_unless(m.nowait, self.number, Reply::queue_delete_ok(as_u32(ready)));
         Ok(())
