@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 use tracing::{info, warn};
 
 use warren::config::{Config, Options};
@@ -12,7 +12,7 @@ use warren::signals::Signals;
 use warren::{Broker, StartError, descriptors, logging};
 
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {

@@ -17,6 +17,9 @@ use crate::message::{Message, MessageId};
 /// count as having no room. Large enough to fill a socket's buffer many times over.
 pub const OUTBOX_MAX_BYTES: usize = 1024 * 1024;
 
+/// Direct replies are kept up to this limit; a requester that leaves more unread loses the rest.
+pub const REPLIES_MAX_BYTES: usize = 64 * 1024 * 1024;
+
 /// Identifies a consumer in the whole process, for as long as it lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConsumerId(pub u64);
@@ -93,9 +96,31 @@ impl Outbox {
         entry: Entry,
         wakes: &mut Wakes,
     ) -> Result<(), Entry> {
+        self.deliver_up_to(OUTBOX_MAX_BYTES, consumer, entry, wakes)
+    }
+
+    /// Puts a direct reply in, or gives it back if far too much waits: there is no queue that
+    /// would keep it.
+    pub fn deliver_reply(
+        self: &Arc<Self>,
+        consumer: ConsumerId,
+        entry: Entry,
+        wakes: &mut Wakes,
+    ) -> Result<(), Entry> {
+        self.deliver_up_to(REPLIES_MAX_BYTES, consumer, entry, wakes)
+    }
+
+    #[inline]
+    fn deliver_up_to(
+        self: &Arc<Self>,
+        max_bytes: usize,
+        consumer: ConsumerId,
+        entry: Entry,
+        wakes: &mut Wakes,
+    ) -> Result<(), Entry> {
         let was_empty = {
             let mut pending = self.pending.lock();
-            if pending.deliveries_bytes >= OUTBOX_MAX_BYTES {
+            if pending.deliveries_bytes >= max_bytes {
                 pending.refused = true;
                 return Err(entry);
             }

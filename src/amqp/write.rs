@@ -14,6 +14,9 @@ use crate::message::{BodySlice, Message};
 
 /// An empty buffer above this size is given back to the allocator.
 const KEEP_BUFFER_BYTES: usize = 16 * 1024;
+/// A tail that is never written to its end is moved forward once so much of it, and at least half,
+/// is written.
+const MOVE_FROM_BYTES: usize = 64 * 1024;
 /// Octets of a content header's payload in front of the properties.
 const HEADER_FIXED_BYTES: usize = 12;
 
@@ -232,6 +235,9 @@ impl Buf for WriteQueue {
         if self.tail_start == self.tail.len() {
             self.tail.clear();
             self.tail_start = 0;
+        } else if self.tail_start >= MOVE_FROM_BYTES && self.tail_start * 2 >= self.tail.len() {
+            self.tail.drain(..self.tail_start);
+            self.tail_start = 0;
         }
     }
 }
@@ -323,6 +329,17 @@ mod tests {
             }
             prop_assert_eq!(read, body);
         }
+    }
+
+    #[test]
+    fn a_queue_that_is_never_quite_empty_does_not_grow() {
+        let mut queue = WriteQueue::new();
+        for _ in 0..100_000 {
+            queue.tail().extend_from_slice(&[0; 100]);
+            let written = queue.len().saturating_sub(1000);
+            queue.advance(written);
+        }
+        assert!(queue.tail.capacity() < 4 * MOVE_FROM_BYTES, "{}", queue.tail.capacity());
     }
 
     #[test]

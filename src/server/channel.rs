@@ -105,6 +105,7 @@ impl Channel {
         if publish.immediate {
             return Err(Error::not_implemented("immediate=true"));
         }
+        session.publishes = true;
         self.assembler.begin(publish, &mut session.spare);
         Ok(())
     }

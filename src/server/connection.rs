@@ -51,7 +51,7 @@ enum State {
         until: Instant,
     },
     /// Nothing more is to be said than what waits to be written.
-    Closed,
+    Closed { until: Instant },
 }
 
 /// An open connection.
@@ -106,7 +106,7 @@ impl Connection {
             }
             self.on_outbox();
             self.session.wakes.flush();
-            if self.state == State::Closed && self.session.out.is_empty() {
+            if self.is_closed() && self.session.out.is_empty() {
                 return Ok(()); // closing the socket tells the client
             }
             if !self.wait().await? {
@@ -124,13 +124,12 @@ impl Connection {
         let may_read = self.may_read();
         let may_deliver = self.session.out.len() < OUT_HIGH_WATER_BYTES;
         let deadline = match self.state {
-            State::Closing { until } | State::Deaf { until } => Some(until),
-            State::Open | State::Closed => None,
+            State::Closing { until } | State::Deaf { until } | State::Closed { until } => Some(until),
+            State::Open => None,
         };
         let (mut reading, mut writing) = self.socket.split();
         let session = &mut self.session;
         tokio::select! {
-            biased;
             _ = self.ticks.tick() => Ok(self.on_tick()),
             () = until(deadline), if deadline.is_some() => Ok(false),
             written = writing.write(&mut session.out), if !session.out.is_empty() => {
@@ -151,21 +150,30 @@ impl Connection {
 
     fn may_read(&self) -> bool {
         match self.state {
-            State::Open => {
-                let alarmed = self.session.publishes && self.session.node.alarms.reason().is_some();
-                !alarmed && self.session.out.len() < OUT_PAUSE_BYTES
-            }
+            State::Open => !self.is_stopped() && self.session.out.len() < OUT_PAUSE_BYTES,
             State::Closing { .. } | State::Deaf { .. } => true,
-            State::Closed => false,
+            State::Closed { .. } => false,
         }
+    }
+
+    /// An alarm is on, and it concerns this client.
+    fn is_stopped(&self) -> bool {
+        self.session.publishes && self.session.node.alarms.reason().is_some()
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
     }
 
     /// False if the peer is dead.
     fn on_tick(&mut self) -> bool {
         self.reader.release();
         self.session.release_buffers();
-        let deaf = !self.may_read();
-        match self.heartbeat.tick(self.sent_bytes, self.received_bytes, deaf) {
+        let deaf = self.state == State::Open && self.is_stopped();
+        // While we do not read because the client does not, taking what we send is a sign of life.
+        let unread = self.session.out.len() >= OUT_PAUSE_BYTES;
+        let heard = self.received_bytes + if unread { self.sent_bytes } else { 0 };
+        match self.heartbeat.tick(self.sent_bytes, heard, deaf) {
             Beat::Nothing => true,
             Beat::Send => {
                 self.session.out.heartbeat();
@@ -183,11 +191,11 @@ impl Connection {
         let mut reader = std::mem::take(&mut self.reader);
         self.unread_frames = false;
         loop {
-            if self.state == State::Closed || matches!(self.state, State::Deaf { .. }) {
+            if matches!(self.state, State::Closed { .. } | State::Deaf { .. }) {
                 reader.clear();
                 break;
             }
-            if self.session.out.len() >= OUT_PAUSE_BYTES {
+            if self.state == State::Open && self.session.out.len() >= OUT_PAUSE_BYTES {
                 self.unread_frames = true;
                 break;
             }
@@ -300,7 +308,7 @@ impl Connection {
                 self.settle_confirms();
                 self.tear_down();
                 self.session.reply(0, Reply::connection_close_ok());
-                self.state = State::Closed;
+                self.state = self.closed();
                 Ok(())
             }
             Method::ConnectionUpdateSecret(_) => {
@@ -318,8 +326,9 @@ impl Connection {
             match Method::decode(payload) {
                 Ok(Method::ConnectionClose(_)) => {
                     self.session.reply(0, Reply::connection_close_ok());
+                    self.state = self.closed();
                 }
-                Ok(Method::ConnectionCloseOk) => self.state = State::Closed,
+                Ok(Method::ConnectionCloseOk) => self.state = self.closed(),
                 _ => {}
             }
         }
@@ -363,7 +372,7 @@ impl Connection {
             }
             Error::Io(error) => {
                 tracing::debug!(%error, "connection broke");
-                self.state = State::Closed;
+                self.state = self.closed();
             }
         }
     }
@@ -379,11 +388,19 @@ impl Connection {
         tracing::warn!(reason = %reason.reply_text(), "connection closed by the broker");
         self.tear_down();
         self.session.reply(0, Reply::connection_close(reason, blamed));
+        self.state = State::Closing { until: self.close_deadline() };
+    }
+
+    fn closed(&self) -> State {
+        State::Closed { until: self.close_deadline() }
+    }
+
+    fn close_deadline(&self) -> Instant {
         let wait = match self.session.tuning.heartbeat {
             0 => CLOSE_WAIT_MAX,
             seconds => Duration::from_secs(seconds.into()).min(CLOSE_WAIT_MAX),
         };
-        self.state = State::Closing { until: Instant::now() + wait };
+        Instant::now() + wait
     }
 
     fn close_channel(&mut self, number: u16) {

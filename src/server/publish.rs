@@ -38,7 +38,6 @@ impl Channel {
         session: &mut Session,
         content: &mut Content,
     ) -> Result<()> {
-        session.publishes = true;
         let prepared = self.prepare(session, content)?;
         if let Some(confirms) = &mut self.confirms
             && confirms.publish()

@@ -13,6 +13,10 @@ use crate::outbox::Entry;
 /// An empty list above this size gives its memory back.
 const KEEP_CAPACITY: usize = 1024;
 
+/// Settled deliveries behind an old unsettled one are swept out when they are this many more than
+/// twice the others.
+const SETTLED_MIN: usize = 64;
+
 /// A delivery that is to be acknowledged.
 #[derive(Debug)]
 pub(super) struct Unacked {
@@ -54,6 +58,9 @@ impl UnackedList {
         let (_, slot) = self.deliveries.get_mut(at).ok_or(UnknownTag)?;
         let unacked = slot.take().ok_or(UnknownTag)?;
         self.live -= 1;
+        if self.deliveries.len() > SETTLED_MIN + 2 * self.live {
+            self.deliveries.retain(|(_, slot)| slot.is_some());
+        }
         Ok(unacked)
     }
 
@@ -148,6 +155,17 @@ mod tests {
         assert_eq!(up_to(&mut list, 0), Ok(vec![2, 3]));
         assert_eq!(up_to(&mut list, 0), Ok(vec![]));
         assert_eq!(up_to(&mut list, 3), Err(UnknownTag));
+    }
+
+    #[test]
+    fn one_old_delivery_does_not_keep_the_settled_ones() {
+        let mut list = list(&[1]);
+        for tag in 2..10_000 {
+            list.push(unacked(tag));
+            list.take(tag).unwrap();
+        }
+        assert!(list.deliveries.len() < 2 * SETTLED_MIN);
+        assert_eq!(list.take(1).unwrap().tag, 1);
     }
 
     #[test]
