@@ -8,6 +8,7 @@ mod channel;
 mod confirms;
 mod connection;
 mod consume;
+mod dispatch;
 mod handshake;
 mod heartbeat;
 mod listener;
