@@ -1,8 +1,8 @@
 //! The task of one connection: it owns the socket, the buffers and the channels, and waits for
 //! four things at once: the clock, room to write, something to read, something in the outbox.
 //!
-//! Everything that a read brings is acted on, in `dispatch.rs`, before anything is waited for again. Knows nothing
-//! of queues.
+//! Everything that a read brings is acted on, in `dispatch.rs`, before anything is waited for
+//! again. Knows nothing of queues.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -55,7 +55,7 @@ impl Channel {
             return Err(Error::not_allowed(format!("attempt to reuse consumer tag '{tag}'")));
         }
         let limit = session.node.config.consumers_per_channel_max;
-        if self.consumers.len() >= limit {
+        if limit > 0 && self.consumers.len() >= limit {
             let text = format!("reached maximum ({limit}) of consumers per channel");
             return Err(Error::not_allowed(text));
         }
