@@ -134,14 +134,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// Puts something in that is no delivery; there is room for that always, since there is at
-    /// most one of a kind per consumer or connection.
+    /// Puts something in that is no delivery, and wakes the owner in any case, since it may be
+    /// leaving deliveries where they are. There is room always: there are few such things.
     pub fn push(self: &Arc<Self>, item: Outgoing, wakes: &mut Wakes) {
-        let mut pending = self.pending.lock();
-        pending.items.push(item);
-        if pending.items.len() == 1 {
-            wakes.0.push(self.clone());
-        }
+        self.pending.lock().items.push(item);
+        wakes.0.push(self.clone());
     }
 
     /// Takes everything into `drained`, which is empty. True if a queue was refused meanwhile

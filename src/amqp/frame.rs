@@ -165,7 +165,10 @@ impl FrameReader {
     /// What the last read brought: the next one may be larger or smaller.
     pub fn note_read(&mut self, bytes: usize) {
         if bytes >= self.read_bytes {
-            self.read_bytes = (self.read_bytes * 4).min(READ_MAX_BYTES);
+            // Whoever has not logged in gets no large buffer, whatever it sends.
+            let tuned = self.frame_max_bytes != FRAME_MAX_BEFORE_TUNE_BYTES;
+            let max = if tuned { READ_MAX_BYTES } else { FRAME_MAX_BEFORE_TUNE_BYTES as usize };
+            self.read_bytes = (self.read_bytes * 4).min(max);
         } else if bytes < self.read_bytes / 8 {
             self.read_bytes = (self.read_bytes / 2).max(READ_MIN_BYTES);
         }
@@ -289,6 +292,11 @@ mod tests {
     #[test]
     fn reads_grow_with_the_traffic_and_shrink_with_it() {
         let mut reader = FrameReader::new();
+        for _ in 0..8 {
+            reader.note_read(READ_MAX_BYTES);
+        }
+        assert!(reader.buffer().capacity() <= 2 * FRAME_MAX_BEFORE_TUNE_BYTES as usize);
+        reader.set_frame_max(READ_MAX_BYTES as u32);
         for _ in 0..8 {
             reader.note_read(READ_MAX_BYTES);
         }

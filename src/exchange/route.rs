@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
+use super::seen::Seen;
 use super::{Destination, Exchange, ExchangeKind};
 use crate::amqp::table::TableView;
 use crate::queue::Queue;
-
-/// Up to so many queues are compared one by one to find duplicates; more are sorted.
-const COMPARED_MAX: usize = 16;
 
 /// Finds what routing refers to by name.
 pub trait Names {
@@ -35,17 +33,19 @@ pub fn route(
     names: &impl Names,
 ) -> Routed {
     let mut routed = Routed::default();
-    let mut visited = vec![start.clone()];
-    let mut next = 0;
-    while let Some(exchange) = visited.get(next).cloned() {
-        next += 1;
+    let mut seen = Seen::default();
+    let mut to_visit = vec![start.clone()];
+    seen.insert(Arc::as_ptr(start).addr());
+    while let Some(exchange) = to_visit.pop() {
         routed.by_headers |= exchange.spec.kind == ExchangeKind::Headers;
         let mut matched = false;
         let mut found = |destination: &Destination| {
             matched = true;
-            match destination {
-                Destination::Queue(queue) => routed.queues.push(queue.clone()),
-                Destination::Exchange(exchange) => visit(&mut visited, exchange),
+            if seen.insert(destination.address()) {
+                match destination {
+                    Destination::Queue(queue) => routed.queues.push(queue.clone()),
+                    Destination::Exchange(exchange) => to_visit.push(exchange.clone()),
+                }
             }
         };
         if exchange.name().is_empty() {
@@ -57,11 +57,11 @@ pub fn route(
         }
         if !matched
             && let Some(alternate) = exchange.alternate.as_ref().and_then(|a| names.exchange(a))
+            && seen.insert(Arc::as_ptr(&alternate).addr())
         {
-            visit(&mut visited, &alternate);
+            to_visit.push(alternate);
         }
     }
-    remove_duplicates(&mut routed.queues);
     routed
 }
 
@@ -82,31 +82,4 @@ impl Exchange {
             bindings.route(key, headers, found);
         }
     }
-}
-
-fn visit(visited: &mut Vec<Arc<Exchange>>, exchange: &Arc<Exchange>) {
-    if !visited.iter().any(|seen| Arc::ptr_eq(seen, exchange)) {
-        visited.push(exchange.clone());
-    }
-}
-
-fn remove_duplicates(queues: &mut Vec<Arc<Queue>>) {
-    if queues.len() > COMPARED_MAX {
-        queues.sort_unstable_by_key(Arc::as_ptr);
-        queues.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        return;
-    }
-    let mut kept = 0;
-    for at in 0..queues.len() {
-        let (before, rest) = queues.split_at_mut(at);
-        let Some(queue) = rest.first_mut() else { break };
-        if before.iter().take(kept).any(|seen| Arc::ptr_eq(seen, queue)) {
-            continue;
-        }
-        if let Some(slot) = before.get_mut(kept) {
-            std::mem::swap(slot, queue);
-        }
-        kept += 1;
-    }
-    queues.truncate(kept);
 }

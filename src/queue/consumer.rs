@@ -4,13 +4,17 @@
 //! costs nothing until it has room again. So the next consumer is found in constant time however
 //! many there are.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hashbrown::HashMap;
 
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
+
+/// The rings are swept when they are this much longer than twice the number of consumers.
+const STALE_MIN: usize = 16;
 
 /// The limit of a whole channel (`basic.qos` with global=1), shared by its consumers.
 #[derive(Debug, Default)]
@@ -84,12 +88,13 @@ impl Consumer {
 #[derive(Debug, Default)]
 pub(super) struct Consumers {
     all: HashMap<ConsumerId, Consumer>,
-    /// In the order of their arrival.
-    arrival: Vec<ConsumerId>,
-    /// Those that may have room, highest priority first.
+    /// Those that may have room, highest priority first. Some may have left meanwhile.
     rings: Vec<(i64, VecDeque<ConsumerId>)>,
     single_active: bool,
     active: Option<ConsumerId>,
+    /// Who becomes active next, if only one is: the highest priority, then the longest there.
+    succession: BTreeSet<(Reverse<i64>, ConsumerId)>,
+    exclusive: Option<ConsumerId>,
 }
 
 impl Consumers {
@@ -106,13 +111,18 @@ impl Consumers {
     }
 
     pub(super) fn has_exclusive(&self) -> bool {
-        self.all.values().any(|c| c.spec.exclusive)
+        self.exclusive.is_some()
     }
 
     pub(super) fn add(&mut self, spec: ConsumerSpec) {
         let id = spec.id;
+        if spec.exclusive {
+            self.exclusive = Some(id);
+        }
+        if self.single_active {
+            self.succession.insert((Reverse(spec.priority), id));
+        }
         self.all.insert(id, Consumer { spec, unacked: 0, in_ring: false });
-        self.arrival.push(id);
         if self.single_active && self.active.is_none() {
             self.active = Some(id);
         }
@@ -121,16 +131,12 @@ impl Consumers {
 
     /// Removes a consumer. True if it was there.
     pub(super) fn remove(&mut self, id: ConsumerId) -> bool {
-        if self.all.remove(&id).is_none() {
-            return false;
-        }
-        self.arrival.retain(|&other| other != id);
-        for (_, ring) in &mut self.rings {
-            ring.retain(|&other| other != id);
-        }
-        self.rings.retain(|(_, ring)| !ring.is_empty());
+        let Some(consumer) = self.all.remove(&id) else { return false };
+        self.succession.remove(&(Reverse(consumer.spec.priority), id));
+        self.exclusive.take_if(|exclusive| *exclusive == id);
+        self.sweep_rings();
         if self.active == Some(id) {
-            self.active = self.next_active();
+            self.active = self.succession.first().map(|(_, next)| *next);
             if let Some(next) = self.active {
                 self.resume(next);
             }
@@ -140,11 +146,8 @@ impl Consumers {
 
     /// Removes all of them; who and where they are.
     pub(super) fn clear(&mut self) -> Vec<(ConsumerId, Arc<Outbox>)> {
-        self.rings.clear();
-        self.active = None;
-        let order = std::mem::take(&mut self.arrival);
-        let mut all = std::mem::take(&mut self.all);
-        order.into_iter().filter_map(|id| Some((id, all.remove(&id)?.spec.outbox))).collect()
+        let all = std::mem::take(self).all;
+        all.into_iter().map(|(id, consumer)| (id, consumer.spec.outbox)).collect()
     }
 
     /// Settles deliveries of a consumer: its room grows.
@@ -206,10 +209,16 @@ impl Consumers {
         self.rings.iter().any(|(_, ring)| !ring.is_empty())
     }
 
-    /// Who becomes active: the highest priority, then the longest there.
-    fn next_active(&self) -> Option<ConsumerId> {
-        let priority = |id: &ConsumerId| self.all.get(id).map(|c| c.spec.priority);
-        self.arrival.iter().copied().rev().max_by_key(priority)
+    /// Takes those that have left out of the rings, once they are most of them.
+    fn sweep_rings(&mut self) {
+        let standing: usize = self.rings.iter().map(|(_, ring)| 1 + ring.len()).sum();
+        if standing <= STALE_MIN + 2 * self.all.len() {
+            return;
+        }
+        for (_, ring) in &mut self.rings {
+            ring.retain(|id| self.all.contains_key(id));
+        }
+        self.rings.retain(|(_, ring)| !ring.is_empty());
     }
 }
 

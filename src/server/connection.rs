@@ -105,6 +105,7 @@ impl Connection {
                 self.on_frames();
             }
             self.on_outbox();
+            self.look_at_alarms();
             self.session.wakes.flush();
             if self.is_closed() && self.session.out.is_empty() {
                 return Ok(()); // closing the socket tells the client
@@ -122,7 +123,6 @@ impl Connection {
     /// Waits for the next thing to do. False once the peer has gone.
     async fn wait(&mut self) -> std::io::Result<bool> {
         let may_read = self.may_read();
-        let may_deliver = self.session.out.len() < OUT_HIGH_WATER_BYTES;
         let deadline = match self.state {
             State::Closing { until } | State::Deaf { until } | State::Closed { until } => {
                 Some(until)
@@ -146,7 +146,7 @@ impl Connection {
                     Ok(true)
                 }
             },
-            () = session.outbox.ready(), if may_deliver => Ok(true),
+            () = session.outbox.ready() => Ok(true),
         }
     }
 
@@ -237,7 +237,7 @@ impl Connection {
             let refused = self.session.outbox.swap(&mut drained);
             self.session.pending = VecDeque::from(drained);
             if refused {
-                for subscription in self.session.all_subscriptions() {
+                for subscription in self.session.subscriptions_in_turn() {
                     subscription.resume(&mut self.session);
                 }
             }

@@ -36,7 +36,6 @@ impl Connection {
         reader.settle();
         self.reader = reader;
         self.settle_confirms();
-        self.look_at_alarms();
     }
 
     #[inline]

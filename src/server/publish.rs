@@ -130,6 +130,8 @@ fn resolve(session: &mut Session, address: &[u8], headers: Option<TableView<'_>>
     for name in [CC, BCC] {
         further_keys(headers, name, &mut keys)?;
     }
+    keys.sort_unstable();
+    keys.dedup();
     let routed = exchange::route(&exchange, &keys, headers, &*session.vhost);
     let by_address = keys.len() == 1 && !routed.by_headers;
     let route: Route = routed.queues.into();

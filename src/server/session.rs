@@ -51,6 +51,8 @@ pub(super) struct Session {
     pub(super) spare: Content,
     /// The consumers of all channels, for what comes out of the outbox.
     pub(super) subscriptions: HashMap<ConsumerId, Arc<Subscription>>,
+    /// Which of them is the next to be asked first whether it has room.
+    turn: usize,
     /// Deleted with the connection.
     pub(super) exclusive_queues: HashMap<Arc<str>, Arc<Queue>>,
     /// Taken out of the outbox, in order, and not acted on yet.
@@ -83,6 +85,7 @@ impl Session {
             routes: RouteCache::default(),
             spare: Content::default(),
             subscriptions: HashMap::new(),
+            turn: 0,
             exclusive_queues: HashMap::new(),
             pending: VecDeque::new(),
             to_confirm: Vec::new(),
@@ -118,9 +121,15 @@ impl Session {
         }
     }
 
-    /// The consumers of all channels.
-    pub(super) fn all_subscriptions(&self) -> Vec<Arc<Subscription>> {
-        self.subscriptions.values().cloned().collect()
+    /// The consumers of all channels, beginning with another one each time: the first one asked
+    /// may take all the room there is.
+    pub(super) fn subscriptions_in_turn(&mut self) -> Vec<Arc<Subscription>> {
+        let mut all: Vec<_> = self.subscriptions.values().cloned().collect();
+        if !all.is_empty() {
+            self.turn = (self.turn + 1) % all.len();
+            all.rotate_left(self.turn);
+        }
+        all
     }
 
     /// Takes what is on its way to a consumer and has not been written.
