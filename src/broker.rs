@@ -66,19 +66,19 @@ impl Node {
     pub fn set_alarm(&self, alarm: Alarm, on: bool) {
         if self.alarms.set(alarm, on) {
             tracing::warn!(?alarm, on, "resource alarm");
-            self.tell_all(|| Outgoing::AlarmChanged);
+            self.tell_all(Outbox::nudge);
         }
     }
 
     /// Asks every connection to close.
     pub fn close_connections(&self, reason: &Reason) {
-        self.tell_all(|| Outgoing::Close(reason.clone()));
+        self.tell_all(|outbox, wakes| outbox.push(Outgoing::Close(reason.clone()), wakes));
     }
 
-    fn tell_all(&self, what: impl Fn() -> Outgoing) {
+    fn tell_all(&self, tell: impl Fn(&Arc<Outbox>, &mut Wakes)) {
         let mut wakes = Wakes::default();
         for connection in &self.connections {
-            connection.value().push(what(), &mut wakes);
+            tell(connection.value(), &mut wakes);
         }
     }
 }

@@ -45,11 +45,13 @@ async fn bind_name(name: &str, listeners: &mut Vec<TcpListener>) -> Result<(), S
     }
 }
 
-/// Accepted sockets inherit that small writes are not held back.
+/// Accepted sockets inherit that small writes are not held back, and that a peer which vanished
+/// without heartbeats is noticed in the end.
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.set_nodelay(true)?;
+    socket.set_keepalive(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -47,8 +47,6 @@ pub enum Outgoing {
     },
     /// A consumer's queue is gone.
     Cancelled(ConsumerId),
-    /// An alarm was raised or cleared: look.
-    AlarmChanged,
     /// Close the connection.
     Close(Reason),
 }
@@ -60,6 +58,9 @@ struct Pending {
     /// A delivery was refused since the last swap.
     refused: bool,
 }
+
+/// An empty box above this size gives its memory back.
+const KEEP_CAPACITY: usize = 64;
 
 /// The box of one connection.
 #[derive(Debug, Default)]
@@ -151,6 +152,19 @@ impl Outbox {
         std::mem::take(&mut pending.refused)
     }
 
+    /// Wakes the owner for something that it will see for itself.
+    pub fn nudge(self: &Arc<Self>, wakes: &mut Wakes) {
+        wakes.0.push(self.clone());
+    }
+
+    /// Gives memory back that a burst has taken.
+    pub fn release(&self) {
+        let mut pending = self.pending.lock();
+        if pending.items.is_empty() && pending.items.capacity() > KEEP_CAPACITY {
+            pending.items = Vec::new();
+        }
+    }
+
     /// Takes out what waits for one consumer.
     pub fn extract(&self, consumer: ConsumerId, entries: &mut Vec<Entry>) {
         let mut pending = self.pending.lock();
@@ -203,7 +217,7 @@ mod tests {
         outbox.deliver(ConsumerId(1), entry(1, &body), &mut wakes).unwrap();
         let back = outbox.deliver(ConsumerId(1), entry(2, b""), &mut wakes).unwrap_err();
         assert_eq!(back.id, MessageId(2));
-        outbox.push(Outgoing::AlarmChanged, &mut wakes);
+        outbox.push(Outgoing::Cancelled(ConsumerId(1)), &mut wakes);
         let mut drained = Vec::new();
         assert!(outbox.swap(&mut drained));
         drained.clear();

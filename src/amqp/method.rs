@@ -403,7 +403,8 @@ mod tests {
             let ack = basic::Ack { delivery_tag, multiple };
             let bytes = payload(AMQPClass::Basic(basic::AMQPMethod::Ack(ack)));
             let is_it = matches!(Method::decode(&bytes),
-                Ok(Method::BasicAck(Ack { delivery_tag: d, multiple: m })) if (d, m) == (delivery_tag, multiple));
+                Ok(Method::BasicAck(Ack { delivery_tag: d, multiple: m }))
+                    if (d, m) == (delivery_tag, multiple));
             prop_assert!(is_it);
             let nack = basic::Nack { delivery_tag, multiple, requeue };
             let bytes = payload(AMQPClass::Basic(basic::AMQPMethod::Nack(nack)));
@@ -414,7 +415,8 @@ mod tests {
             let reject = basic::Reject { delivery_tag, requeue };
             let bytes = payload(AMQPClass::Basic(basic::AMQPMethod::Reject(reject)));
             let is_it = matches!(Method::decode(&bytes),
-                Ok(Method::BasicReject { delivery_tag: d, requeue: r }) if (d, r) == (delivery_tag, requeue));
+                Ok(Method::BasicReject { delivery_tag: d, requeue: r })
+                    if (d, r) == (delivery_tag, requeue));
             prop_assert!(is_it);
         }
 

@@ -48,7 +48,7 @@ pub fn route(
                 }
             }
         };
-        if exchange.name().is_empty() {
+        if exchange.name().is_empty() && Arc::ptr_eq(&exchange, start) {
             for queue in keys.iter().filter_map(|key| names.queue(key)) {
                 found(&Destination::Queue(queue));
             }

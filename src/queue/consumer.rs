@@ -144,10 +144,12 @@ impl Consumers {
         true
     }
 
-    /// Removes all of them; who and where they are.
+    /// Removes all of them; who and where they are, in the order of their arrival.
     pub(super) fn clear(&mut self) -> Vec<(ConsumerId, Arc<Outbox>)> {
         let all = std::mem::take(self).all;
-        all.into_iter().map(|(id, consumer)| (id, consumer.spec.outbox)).collect()
+        let mut told: Vec<_> = all.into_iter().map(|(id, c)| (id, c.spec.outbox)).collect();
+        told.sort_unstable_by_key(|(id, _)| *id);
+        told
     }
 
     /// Settles deliveries of a consumer: its room grows.

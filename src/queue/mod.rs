@@ -19,6 +19,7 @@ mod state;
 
 pub use consumer::{ChannelCredit, ConsumerSpec};
 pub use options::{QueueKind, QueueOptions, Refusal};
+pub use ready::Ready;
 pub use state::{Closed, Counts, QueueState, Refused, Released, Remains, Unless};
 
 /// Identifies a connection in the whole process; the owner of exclusive queues.
@@ -86,7 +87,8 @@ impl Queue {
         if self.spec.durable && message.persistent() {
             let mut state = self.state.lock();
             let id = state.publish(message.clone(), wakes)?;
-            self.store.append(self.name(), id, &message); // under the lock: log order is queue order
+            // Under the lock, so that the log's order is the queue's.
+            self.store.append(self.name(), id, &message);
         } else {
             self.state.lock().publish(message, wakes)?;
         }
@@ -153,17 +155,17 @@ impl Queue {
     pub fn purge(&self) -> usize {
         let purged = self.state.lock().purge();
         self.store.purge(self.name());
-        purged
+        purged.len()
     }
 
     /// Ends the queue, unless it is in use or not empty and that matters, and tells its consumers;
-    /// how many messages were ready.
+    /// gives the messages that were ready, which are better dropped without a lock.
     pub fn close(
         &self,
         if_unused: bool,
         if_empty: bool,
         wakes: &mut Wakes,
-    ) -> std::result::Result<usize, Unless> {
+    ) -> std::result::Result<Ready, Unless> {
         let remains = self.state.lock().close(if_unused, if_empty)?;
         for (id, outbox) in remains.consumers {
             outbox.push(Outgoing::Cancelled(id), wakes);

@@ -57,6 +57,8 @@ pub enum Refusal {
     },
     /// 406 `invalid property 'P' for {queue}`.
     InvalidProperty(&'static str),
+    /// 406 `Cannot declare a server-named queue for type T`.
+    NeedsName(&'static str),
     /// 540: streams do not exist here yet.
     StreamsMissing,
 }
@@ -164,6 +166,14 @@ impl QueueOptions {
         })
     }
 
+    /// Only a classic queue may leave its name to the broker.
+    pub fn check_name(&self, name: &str) -> Result<(), Refusal> {
+        match self.kind {
+            QueueKind::Quorum if name.is_empty() => Err(Refusal::NeedsName(self.kind.module())),
+            _ => Ok(()),
+        }
+    }
+
     /// The type's further conditions on a queue.
     pub fn check_flags(
         &self,
@@ -230,6 +240,9 @@ impl Refusal {
             }
             Self::InvalidProperty(property) => {
                 format!("invalid property '{property}' for {queue}")
+            }
+            Self::NeedsName(kind) => {
+                format!("Cannot declare a server-named queue for type {kind}")
             }
             Self::StreamsMissing => format!("{queue}: queue type 'stream' is not supported"),
         }

@@ -12,16 +12,24 @@ use crate::outbox::Entry;
 /// An empty list above this size gives its memory back.
 const KEEP_CAPACITY: usize = 4096;
 
+/// The messages that wait.
 #[derive(Debug, Default)]
-pub(super) struct Ready {
+pub struct Ready {
     fresh: VecDeque<Entry>,
     returned: BTreeMap<MessageId, Entry>,
 }
 
 impl Ready {
+    /// How many.
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.fresh.len() + self.returned.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.returned.is_empty()
     }
 
     /// Appends a message with an id above all others.
@@ -52,13 +60,6 @@ impl Ready {
     pub(super) fn unpop(&mut self, entry: Entry) {
         self.fresh.push_front(entry);
         // A returned message may be older than nothing here: the popped one was the first of all.
-    }
-
-    /// Drops all; how many there were.
-    pub(super) fn clear(&mut self) -> usize {
-        let count = self.len();
-        *self = Self::default();
-        count
     }
 
     fn returned_first(&self) -> bool {

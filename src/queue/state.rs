@@ -35,8 +35,8 @@ pub enum Unless {
 /// What a queue leaves when it is deleted.
 #[derive(Debug)]
 pub struct Remains {
-    /// How many messages were ready.
-    pub ready: usize,
+    /// The messages that were ready. Dropping a million of them takes a while: not under a lock.
+    pub ready: Ready,
     /// The consumers that have to be told.
     pub consumers: Vec<(ConsumerId, Arc<Outbox>)>,
 }
@@ -184,14 +184,14 @@ impl QueueState {
         self.deliver(wakes);
     }
 
-    /// Drops what is ready; how much that was.
-    pub fn purge(&mut self) -> usize {
-        self.ready.clear()
+    /// Takes out what is ready, to be dropped.
+    pub fn purge(&mut self) -> Ready {
+        std::mem::take(&mut self.ready)
     }
 
     /// Ends the queue, unless it is in use or not empty and that matters.
     pub fn close(&mut self, if_unused: bool, if_empty: bool) -> Result<Remains, Unless> {
-        if if_empty && self.ready.len() > 0 {
+        if if_empty && !self.ready.is_empty() {
             return Err(Unless::NotEmpty);
         }
         if if_unused && !self.consumers.is_empty() {
@@ -199,7 +199,8 @@ impl QueueState {
         }
         self.closed = true;
         self.unacked = 0;
-        Ok(Remains { ready: self.ready.clear(), consumers: self.consumers.clear() })
+        let ready = std::mem::take(&mut self.ready);
+        Ok(Remains { ready, consumers: self.consumers.clear() })
     }
 
     /// Hands ready messages to consumers with room, in turn, until one of the two runs out.

@@ -27,8 +27,9 @@ use crate::vhost::DeleteQueue;
 const OUT_HIGH_WATER_BYTES: usize = 256 * 1024;
 /// Above this nothing more is read: the client does not take its replies.
 pub(super) const OUT_PAUSE_BYTES: usize = 1024 * 1024;
-/// After reading so much others get a turn. A flooding publisher would otherwise go on for over a
-/// hundred reads, and fill queues that their consumers' tasks would have emptied.
+/// After moving so much others get a turn, and the runtime a look at what has come. A flooding
+/// publisher would otherwise go on for over a hundred reads, and fill queues that their consumers'
+/// tasks would have emptied; a consumer of a long backlog would not be heard.
 const YIELD_AFTER_BYTES: u64 = 1024 * 1024;
 /// A client gets at most this long to answer `connection.close`.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -99,7 +100,7 @@ impl Connection {
 
     /// Serves the client until the connection is closed. An error means that it broke.
     pub(super) async fn run(&mut self) -> std::io::Result<()> {
-        let mut yielded_at_bytes = self.received_bytes;
+        let mut yielded_at_bytes = 0;
         loop {
             if self.unread_frames && self.session.out.len() < OUT_PAUSE_BYTES {
                 self.on_frames();
@@ -113,8 +114,9 @@ impl Connection {
             if !self.wait().await? {
                 return Ok(());
             }
-            if self.received_bytes - yielded_at_bytes >= YIELD_AFTER_BYTES {
-                yielded_at_bytes = self.received_bytes;
+            let moved_bytes = self.received_bytes + self.sent_bytes;
+            if moved_bytes - yielded_at_bytes >= YIELD_AFTER_BYTES {
+                yielded_at_bytes = moved_bytes;
                 tokio::task::yield_now().await;
             }
         }
@@ -190,7 +192,7 @@ impl Connection {
 
     /// Closes the connection from our side.
     pub(super) fn close(&mut self, reason: &Reason, blamed: MethodId) {
-        tracing::warn!(reason = %reason.reply_text(), "connection closed by the broker");
+        tracing::warn!(reason = ?reason.reply_text(), "connection closed by the broker");
         self.tear_down();
         self.session.reply(0, Reply::connection_close(reason, blamed));
         self.state = State::Closing { until: self.close_deadline() };
@@ -266,7 +268,6 @@ impl Connection {
                     channel.on_cancelled(&mut self.session, &subscription);
                 }
             }
-            Outgoing::AlarmChanged => self.look_at_alarms(),
             Outgoing::Close(reason) => {
                 if self.state == State::Open {
                     self.settle_confirms();

@@ -131,7 +131,8 @@ impl Connection {
     fn on_connection_method(&mut self, method: Method<'_>) -> Result<()> {
         match method {
             Method::ConnectionClose(close) => {
-                tracing::debug!(code = close.reply_code, text = %close.reply_text, "client closes");
+                let text = close.reply_text.as_str();
+                tracing::debug!(code = close.reply_code, ?text, "client closes");
                 self.settle_confirms();
                 self.tear_down();
                 self.session.reply(0, Reply::connection_close_ok());
@@ -187,7 +188,7 @@ impl Connection {
         self.settle_confirms();
         match error {
             Error::Channel(reason) if channel != 0 => {
-                tracing::warn!(channel, reason = %reason.reply_text(), "channel closed");
+                tracing::warn!(channel, reason = ?reason.reply_text(), "channel closed");
                 let blamed = reason.method.unwrap_or(blamed);
                 self.close_channel(channel);
                 self.closing_channels.insert(channel);

@@ -107,7 +107,7 @@ impl Handshake<'_> {
         match self.node.users.authenticate(mechanism.as_str(), response, local) {
             Ok(user) => Ok((user, capabilities)),
             Err(refusal) => {
-                tracing::warn!(peer = %self.peer, %mechanism, ?refusal, "login refused");
+                tracing::warn!(peer = %self.peer, ?mechanism, ?refusal, "login refused");
                 Err(refused(&refusal, mechanism.as_str(), capabilities))
             }
         }
@@ -204,8 +204,12 @@ pub(super) fn undecodable(error: DecodeError, payload: &[u8]) -> Error {
         }
         DecodeError::Malformed(id) => {
             let arguments = payload.get(4..).unwrap_or_default();
-            let shown = arguments.get(..SHOWN_MAX_BYTES).unwrap_or(arguments);
-            Error::frame_error(format!("cannot decode {}", erlang_binary(shown))).blame(id)
+            let shown = match id.class {
+                // These may hold a password.
+                10 => "<<...>>".to_owned(),
+                _ => erlang_binary(arguments.get(..SHOWN_MAX_BYTES).unwrap_or(arguments)),
+            };
+            Error::frame_error(format!("cannot decode {shown}")).blame(id)
         }
     }
 }

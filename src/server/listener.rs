@@ -142,7 +142,7 @@ async fn refuse(mut socket: Socket, failure: Failure) {
         }
         Failure::RefusedInSilence => {}
         Failure::Close(reason, blamed) => {
-            tracing::warn!(reason = %reason.reply_text(), "handshake refused");
+            tracing::warn!(reason = ?reason.reply_text(), "handshake refused");
             Reply::connection_close(&reason, blamed).encode(0, out.tail());
         }
     }

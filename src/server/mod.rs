@@ -59,12 +59,14 @@ pub struct Broker {
     addresses: Vec<SocketAddr>,
     phase: watched::Sender<Phase>,
     slots: Arc<listener::Slots>,
+    stop_wait: Duration,
 }
 
 /// What a broker is started with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Builder {
     config: Config,
+    stop_wait: Duration,
 }
 
 impl Builder {
@@ -103,6 +105,14 @@ impl Builder {
         self
     }
 
+    /// Gives clients this long to answer the close when the broker stops; three seconds unless
+    /// told otherwise.
+    #[must_use]
+    pub fn stop_wait(mut self, wait: Duration) -> Self {
+        self.stop_wait = wait;
+        self
+    }
+
     /// Starts the broker on the current tokio runtime. It accepts connections when this returns.
     pub async fn start(self) -> Result<Broker, StartError> {
         let config = self.config;
@@ -125,14 +135,14 @@ impl Builder {
         }
         tokio::spawn(watch::memory(node.clone(), phase.subscribe()));
         tracing::info!(?addresses, connections_max, "broker started");
-        Ok(Broker { node, addresses, phase, slots })
+        Ok(Broker { node, addresses, phase, slots, stop_wait: self.stop_wait })
     }
 }
 
 impl Broker {
     /// A builder with the default configuration.
     pub fn builder() -> Builder {
-        Builder::default()
+        Builder { config: Config::default(), stop_wait: STOP_WAIT }
     }
 
     /// Where it listens for AMQP.
@@ -156,7 +166,7 @@ impl Broker {
         self.phase.send_replace(Phase::Stopping);
         let text = "broker forced connection closure with reason 'shutdown'";
         self.node.close_connections(&Reason::new(ReplyCode::ConnectionForced, text));
-        if tokio::time::timeout(STOP_WAIT, self.slots.all_free()).await.is_err() {
+        if tokio::time::timeout(self.stop_wait, self.slots.all_free()).await.is_err() {
             self.phase.send_replace(Phase::Killed);
             self.slots.all_free().await;
         }

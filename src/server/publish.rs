@@ -11,7 +11,7 @@ use crate::amqp::frame::erlang_binary;
 use crate::amqp::properties::Properties;
 use crate::amqp::table::{TableView, Value};
 use crate::error::{Error, ReplyCode, Result};
-use crate::exchange::{self, Exchange};
+use crate::exchange::{self, Exchange, describe};
 use crate::message::{Message, short_strings};
 
 /// `delivery-mode` of a persistent message.
@@ -27,8 +27,13 @@ const BCC: &str = "BCC";
 pub(super) struct Prepared {
     message: Message,
     route: Route,
+    /// Addresses of direct replies among the routing keys.
+    replies: Replies,
     mandatory: bool,
 }
+
+/// Nearly always empty, and then no allocation.
+type Replies = Vec<Box<[u8]>>;
 
 impl Channel {
     /// The content of a publish is complete.
@@ -54,7 +59,7 @@ impl Channel {
     /// Hands a message to its queues, or returns it.
     #[inline]
     pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) {
-        let Prepared { message, route, mandatory } = prepared;
+        let Prepared { message, route, replies, mandatory } = prepared;
         let (mut taken, mut stale) = (false, false);
         for queue in &*route {
             match queue.publish(message.clone(), &mut session.wakes) {
@@ -65,7 +70,10 @@ impl Channel {
         if stale {
             taken |= publish_again(session, &message, &route);
         }
-        if !taken && !reply(session, &message) && mandatory {
+        for address in replies {
+            taken |= session.vhost.reply(&address, message.clone(), &mut session.wakes);
+        }
+        if !taken && mandatory {
             let code = ReplyCode::NoRoute;
             session.out.basic_return(self.number, code.number(), code.name(), &message);
         }
@@ -81,8 +89,8 @@ impl Channel {
         let plain = properties.headers.is_none_or(|h| h.get(CC).is_none() && h.get(BCC).is_none());
         let cached =
             if plain { session.routes.get(&session.vhost, content.address()) } else { None };
-        let route = match cached {
-            Some(route) => route,
+        let (route, replies) = match cached {
+            Some(route) => (route, Replies::new()),
             None => resolve(session, content.address(), properties.headers)?,
         };
         let rewritten = self.rewritten(&properties)?;
@@ -90,7 +98,8 @@ impl Channel {
         check_user(properties.user_id, session)?;
         let persistent = properties.delivery_mode == Some(PERSISTENT);
         let mandatory = content.mandatory;
-        Ok(Prepared { message: build(content, rewritten, persistent), route, mandatory })
+        let message = build(content, rewritten, persistent);
+        Ok(Prepared { message, route, replies, mandatory })
     }
 
     /// The properties, if the message may not keep those it came with.
@@ -123,7 +132,11 @@ fn build(content: &mut Content, rewritten: Option<Vec<u8>>, persistent: bool) ->
 }
 
 /// Looks a route up and remembers it if the address alone tells it.
-fn resolve(session: &mut Session, address: &[u8], headers: Option<TableView<'_>>) -> Result<Route> {
+fn resolve(
+    session: &mut Session,
+    address: &[u8],
+    headers: Option<TableView<'_>>,
+) -> Result<(Route, Replies)> {
     let (name, routing_key) = short_strings(address);
     let exchange = publishable(session, name)?;
     let mut keys = vec![routing_key];
@@ -140,12 +153,21 @@ fn resolve(session: &mut Session, address: &[u8], headers: Option<TableView<'_>>
     if by_address && !(name.is_empty() && route.is_empty()) {
         session.routes.insert(address, route.clone());
     }
-    Ok(route)
+    let mut replies = Replies::new();
+    if name.is_empty() {
+        let prefix = reply_to::ADDRESS_PREFIX.as_bytes();
+        replies.extend(keys.iter().filter(|key| key.starts_with(prefix)).map(|key| (*key).into()));
+    }
+    Ok((route, replies))
 }
 
 fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {
-    // A name that is no text cannot have been declared.
-    let exchange = session.vhost.exchange(&String::from_utf8_lossy(name))?;
+    let Ok(name) = std::str::from_utf8(name) else {
+        // A name that is no text cannot have been declared.
+        let (name, vhost) = (String::from_utf8_lossy(name), session.vhost.name());
+        return Err(Error::not_found(format!("no {}", describe(&name, vhost))));
+    };
+    let exchange = session.vhost.exchange(name)?;
     if exchange.spec().internal {
         return Err(Error::access_refused(format!("cannot publish to internal {exchange}")));
     }
@@ -179,7 +201,7 @@ fn further_keys<'a>(
 fn publish_again(session: &mut Session, message: &Message, tried: &Route) -> bool {
     session.routes.remove(message.address());
     let headers = Properties::check(message.properties()).ok().and_then(|p| p.headers);
-    let Ok(route) = resolve(session, message.address(), headers) else { return false };
+    let Ok((route, _)) = resolve(session, message.address(), headers) else { return false };
     let mut taken = false;
     for queue in route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue))) {
         taken |= queue.publish(message.clone(), &mut session.wakes).is_ok();
@@ -187,19 +209,11 @@ fn publish_again(session: &mut Session, message: &Message, tried: &Route) -> boo
     taken
 }
 
-/// Delivers a direct reply, if that is what the message is.
-fn reply(session: &mut Session, message: &Message) -> bool {
-    let address = message.routing_key();
-    message.exchange().is_empty()
-        && address.starts_with(reply_to::ADDRESS_PREFIX.as_bytes())
-        && session.vhost.reply(address, message.clone(), &mut session.wakes)
-}
-
 /// Expiration is text: decimal milliseconds.
 fn check_expiration(expiration: Option<&[u8]>) -> Result<()> {
     let Some(expiration) = expiration else { return Ok(()) };
     let text = String::from_utf8_lossy(expiration);
-    let digits = text.trim_start_matches('-');
+    let digits = text.strip_prefix('-').unwrap_or(&text);
     let number = digits.len() - digits.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, rest) = digits.split_at(number);
     let why = match (number.parse::<u64>(), text.starts_with('-'), rest) {
@@ -240,6 +254,7 @@ mod tests {
         assert_eq!(error(""), "no_integer");
         assert_eq!(error("10abc"), "{leftover_string,\"abc\"}");
         assert_eq!(error("-1"), "{value_negative,-1}");
+        assert_eq!(error("--1"), "no_integer");
         assert_eq!(error("315360000001"), "{value_too_large,315360000001}");
     }
 }

@@ -108,6 +108,7 @@ impl Session {
     /// Gives large buffers back that are not in use.
     pub(super) fn release_buffers(&mut self) {
         self.out.release();
+        self.outbox.release();
         self.spare = Content::default();
         if self.pending.is_empty() {
             self.pending = VecDeque::new();

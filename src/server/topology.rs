@@ -138,6 +138,7 @@ impl Channel {
     ) -> Result<()> {
         let (name, key) = self.queue_and_key(m.queue.as_str(), m.routing_key.as_str())?;
         let exchange = without_line_breaks(m.exchange.as_str());
+        refuse_default(&exchange)?;
         let queue = session.vhost.queue(&name).ok();
         if let Some(queue) = &queue {
             queue.check_access(session.id)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::exchanges::refuse_default;
 use super::{Incoming, Topology, VirtualHost};
 use crate::amqp::table::Table;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange};
 
 impl VirtualHost {
@@ -49,12 +49,18 @@ impl VirtualHost {
         Ok(())
     }
 
-    /// Somebody may have deleted the destination since it was looked up.
+    /// Somebody may have deleted the destination since it was looked up, and even declared
+    /// another one under its name.
     fn check_alive(&self, to: &Destination) -> Result<()> {
-        match to {
-            Destination::Queue(queue) => self.queue(queue.name()).map(|_| ()),
-            Destination::Exchange(exchange) => self.exchange(exchange.name()).map(|_| ()),
-        }
+        let (current, gone) = match to {
+            Destination::Queue(queue) => {
+                (Destination::Queue(self.queue(queue.name())?), queue.to_string())
+            }
+            Destination::Exchange(exchange) => {
+                (Destination::Exchange(self.exchange(exchange.name())?), exchange.to_string())
+            }
+        };
+        if current == *to { Ok(()) } else { Err(Error::not_found(format!("no {gone}"))) }
     }
 }
 

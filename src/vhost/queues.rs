@@ -92,7 +92,8 @@ impl VirtualHost {
             let gone = topology.remove_destination(&destination);
             self.remove_exchanges(&mut topology, gone);
         }
-        Ok(ready)
+        drop(topology);
+        Ok(ready.len())
     }
 
     fn check_new(&self, asked: &DeclareQueue<'_>) -> Result<QueueOptions> {
@@ -104,6 +105,7 @@ impl VirtualHost {
             }
         };
         let options = QueueOptions::parse(&asked.arguments).map_err(refuse)?;
+        options.check_name(asked.name).map_err(refuse)?;
         options.check_flags(asked.durable, asked.exclusive, asked.auto_delete).map_err(refuse)?;
         for argument in options.without_effect() {
             tracing::warn!(queue = asked.name, argument, "accepted, but without effect so far");

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Longer than any orderly end takes; shorter than a person's patience.
-const STOP_MAX: Duration = Duration::from_secs(10);
+pub const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// What a test has made that outlives it, or that the broker would wait for at its end.
 #[derive(Default)]

@@ -11,10 +11,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod broker;
+pub mod damage;
 mod expected;
 mod handshake;
 mod in_process;
 mod methods;
+mod own;
 mod peer;
 mod replies;
 mod wire;
@@ -30,9 +32,12 @@ pub use self::{
     handshake::{Hello, client_properties, start_ok, tune_ok, update_secret},
     in_process::Settings,
     methods::*,
+    own::OwnBroker,
     peer::{FRAME_MAX, Peer},
     replies::*,
-    wire::{body_frame, frame, header_frame, method_frame, properties_of},
+    wire::{
+        body_frame, encode_header, encode_method, frame, header_frame, method_frame, properties_of,
+    },
 };
 
 /// A field table from its entries.

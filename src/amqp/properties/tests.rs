@@ -1,3 +1,5 @@
+//! Tests of `properties.rs`.
+
 use amq_protocol::protocol::basic::{AMQPProperties, gen_properties, parse_properties};
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use proptest::collection::vec;

@@ -1,3 +1,5 @@
+//! Tests of `table.rs`.
+
 use std::hash::{BuildHasher, DefaultHasher, RandomState};
 
 use amq_protocol::types::generation::gen_field_table;

@@ -1,3 +1,5 @@
+//! Tests of `headers.rs`.
+
 use super::*;
 use crate::amqp::table::TableBuilder;
 

@@ -1,3 +1,5 @@
+//! Tests of `topic.rs`.
+
 use super::*;
 use crate::amqp::table::TableBuilder;
 

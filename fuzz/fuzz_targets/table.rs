@@ -1,0 +1,10 @@
+//! Field tables.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../targets.rs"]
+mod targets;
+
+fuzz_target!(|input: &[u8]| targets::table(input));

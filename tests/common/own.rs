@@ -1,0 +1,73 @@
+//! A broker of a test's own, for what only its owner can do: alarms, limits, counting connections.
+
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use warren::Broker;
+use warren::config::Config;
+
+use super::broker::{Made, STOP_MAX};
+use super::handshake::Hello;
+use super::peer::Peer;
+
+pub struct OwnBroker {
+    pub broker: Broker,
+    made: Arc<Mutex<Made>>,
+    // Removed after the broker has ended: dropped last.
+    _data: TempDir,
+}
+
+impl OwnBroker {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let data = TempDir::new().expect("a directory for the broker");
+        let listen = vec!["127.0.0.1:0".to_owned()];
+        let data_dir = data.path().to_owned();
+        let mut config = Config { listen, data_dir, ..Config::default() };
+        change(&mut config);
+        let broker = Broker::builder().config(config).start().await.expect("the broker starts");
+        Self { broker, made: Arc::default(), _data: data }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        *self.broker.amqp_addresses().first().expect("the broker listens")
+    }
+
+    /// A scripted client that is logged in, with channel 1 open.
+    pub async fn peer(&self) -> Peer {
+        self.peer_with(Hello::default()).await
+    }
+
+    pub async fn peer_with(&self, hello: Hello) -> Peer {
+        let mut peer = self.raw().await;
+        peer.say_hello(hello).await;
+        peer.open_channel(1).await;
+        peer
+    }
+
+    pub async fn raw(&self) -> Peer {
+        Peer::connect(self.address(), self.made.clone()).await
+    }
+
+    /// Cuts the peers' connections and ends the broker, or the test if the broker does not end.
+    pub async fn stop_and_check(self) {
+        for socket in std::mem::take(&mut self.made.lock().sockets) {
+            if let Some(socket) = socket.upgrade() {
+                let _ = socket.shutdown(Shutdown::Both); // the broker may have been first
+            }
+        }
+        self.stop().await;
+    }
+
+    /// The same without cutting any connection: those are the broker's to end.
+    pub async fn stop(self) {
+        tokio::time::timeout(STOP_MAX, self.broker.stop())
+            .await
+            .unwrap_or_else(|_| panic!("the broker did not stop within {STOP_MAX:?}"));
+    }
+}

@@ -1,0 +1,654 @@
+//! The queue's state machine against a naive model: random commands from several channels, each
+//! delivery checked when it comes, and all counts after every step.
+//!
+//! The test plays the connections: it drains the outboxes, keeps what its clients have and have
+//! not seen, and tells the queue when there is room again, as the server does.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use warren::message::{Body, Message, address};
+use warren::outbox::{ConsumerId, Entry, OUTBOX_MAX_BYTES, Outbox, Outgoing, Wakes};
+use warren::queue::{
+    ChannelCredit, Closed, ConsumerSpec, Counts, QueueState, Refused, Released, Remains, Unless,
+};
+
+/// Channels that take part; each is a connection of its own.
+const CHANNELS: usize = 3;
+/// Some messages are so large that few of them fill an outbox.
+const BIG_BYTES: usize = OUTBOX_MAX_BYTES / 2;
+
+/// What may happen. Numbers pick among what there is, modulo how many there are.
+#[derive(Clone, Debug)]
+enum Step {
+    Publish {
+        big: bool,
+    },
+    Get {
+        channel: usize,
+        no_ack: bool,
+    },
+    Consume {
+        channel: usize,
+        no_ack: bool,
+        exclusive: bool,
+        priority: i64,
+        prefetch: u16,
+    },
+    Cancel {
+        which: usize,
+    },
+    /// Clients see so many of the deliveries that were drained.
+    See {
+        channel: usize,
+        count: usize,
+    },
+    Ack {
+        channel: usize,
+        picks: Vec<usize>,
+    },
+    Requeue {
+        channel: usize,
+        picks: Vec<usize>,
+    },
+    EndChannel {
+        channel: usize,
+    },
+    Limit {
+        channel: usize,
+        limit: u32,
+    },
+    Purge,
+    Close {
+        if_unused: bool,
+        if_empty: bool,
+    },
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let channel = 0..CHANNELS;
+    let picks = || vec(0..100_usize, 1..5);
+    prop_oneof![
+        12 => prop::bool::weighted(0.3).prop_map(|big| Step::Publish { big }),
+        2 => (channel.clone(), any::<bool>())
+            .prop_map(|(channel, no_ack)| Step::Get { channel, no_ack }),
+        5 => any_consumer(),
+        2 => (0..100_usize).prop_map(|which| Step::Cancel { which }),
+        4 => (channel.clone(), 0..6_usize)
+            .prop_map(|(channel, count)| Step::See { channel, count }),
+        5 => (channel.clone(), picks()).prop_map(|(channel, picks)| Step::Ack { channel, picks }),
+        5 => (channel.clone(), picks())
+            .prop_map(|(channel, picks)| Step::Requeue { channel, picks }),
+        1 => channel.clone().prop_map(|channel| Step::EndChannel { channel }),
+        1 => (channel, 0..4_u32).prop_map(|(channel, limit)| Step::Limit { channel, limit }),
+        1 => Just(Step::Purge),
+        1 => (prop::bool::weighted(0.8), prop::bool::weighted(0.8))
+            .prop_map(|(if_unused, if_empty)| Step::Close { if_unused, if_empty }),
+    ]
+}
+
+fn any_consumer() -> impl Strategy<Value = Step> {
+    let (no_ack, exclusive) = (prop::bool::weighted(0.3), prop::bool::weighted(0.1));
+    (0..CHANNELS, no_ack, exclusive, 0..3_i64, 0..6_u16).prop_map(
+        |(channel, no_ack, exclusive, priority, prefetch)| Step::Consume {
+            channel,
+            no_ack,
+            exclusive,
+            priority,
+            prefetch,
+        },
+    )
+}
+
+/// A consumer as the model sees it.
+#[derive(Debug)]
+struct Consumer {
+    id: ConsumerId,
+    channel: usize,
+    no_ack: bool,
+    exclusive: bool,
+    priority: i64,
+    prefetch: u16,
+    unacked: usize,
+    /// When it last got a message.
+    served_at: u64,
+    /// Since when it has had room without a break, as far as the queue was told.
+    waits_since: Option<u64>,
+}
+
+/// The naive queue: ids in order, and who may get the first of them.
+#[derive(Debug, Default)]
+struct Model {
+    /// Each with its redelivered flag.
+    ready: BTreeMap<u64, bool>,
+    unacked: usize,
+    /// In the order of their arrival.
+    consumers: Vec<Consumer>,
+    single_active: bool,
+    active: Option<ConsumerId>,
+    closed: bool,
+    /// Counts deliveries and commands: the time of the model.
+    now: u64,
+    limits: [usize; CHANNELS],
+    used: [usize; CHANNELS],
+    boxes_bytes: [usize; CHANNELS],
+}
+
+impl Model {
+    fn has_room(&self, c: &Consumer) -> bool {
+        let limit = self.limits[c.channel];
+        (c.no_ack || c.prefetch == 0 || c.unacked < usize::from(c.prefetch))
+            && (limit == 0 || self.used[c.channel] < limit)
+            && self.boxes_bytes[c.channel] < OUTBOX_MAX_BYTES
+            && (!self.single_active || self.active == Some(c.id))
+    }
+
+    /// Who had room and lost it waits no longer, until the queue is told that there is room.
+    fn note_lost_room(&mut self) {
+        let lost: Vec<_> = self.consumers.iter().map(|c| !self.has_room(c)).collect();
+        for (consumer, lost) in self.consumers.iter_mut().zip(lost) {
+            if lost {
+                consumer.waits_since = None;
+            }
+        }
+    }
+
+    fn note_room(&mut self, id: ConsumerId) {
+        self.now += 1;
+        let now = self.now;
+        let with_room = |c: &Consumer| c.id == id && self.has_room(c);
+        if let Some(at) = self.consumers.iter().position(with_room) {
+            self.consumers[at].waits_since.get_or_insert(now);
+        }
+    }
+
+    /// One delivery: it must be the first message, and this consumer's turn.
+    fn on_delivery(&mut self, id: ConsumerId, entry: &Entry) -> Result<(), TestCaseError> {
+        self.now += 1;
+        let (first, redelivered) = self.ready.pop_first().expect("delivered from an empty queue");
+        prop_assert_eq!(entry.id.0, first, "not the first message");
+        prop_assert_eq!(entry.redelivered, redelivered, "redelivered flag of {}", first);
+        let key = first.to_string();
+        prop_assert_eq!(entry.message.routing_key(), key.as_bytes());
+        let at = self.consumers.iter().position(|c| c.id == id);
+        prop_assert!(at.is_some(), "delivered to {:?}, which is gone", id);
+        let at = at.unwrap();
+        let chosen = &self.consumers[at];
+        prop_assert!(self.has_room(chosen), "no room for {}: {:?}", first, chosen);
+        for other in self.consumers.iter().filter(|c| c.id != id && c.waits_since.is_some()) {
+            prop_assert!(other.priority <= chosen.priority, "{:?} before {:?}", chosen, other);
+            let twice = other.priority == chosen.priority
+                && other.served_at < chosen.served_at
+                && other.waits_since.is_some_and(|since| since < chosen.served_at);
+            prop_assert!(!twice, "{:?} twice before {:?}", chosen, other);
+        }
+        let (now, channel) = (self.now, chosen.channel);
+        self.boxes_bytes[channel] += entry.message.memory_bytes();
+        let chosen = &mut self.consumers[at];
+        chosen.served_at = now;
+        if !chosen.no_ack {
+            chosen.unacked += 1;
+            self.used[channel] += 1;
+            self.unacked += 1;
+        }
+        self.note_lost_room();
+        Ok(())
+    }
+
+    fn remove(&mut self, id: ConsumerId) {
+        self.consumers.retain(|c| c.id != id);
+        if self.single_active && self.active == Some(id) {
+            let best = self.consumers.iter().map(|c| c.priority).max();
+            let next = self.consumers.iter().find(|c| Some(c.priority) == best);
+            self.active = next.map(|c| c.id);
+            if let Some(id) = self.active {
+                self.note_room(id);
+            }
+        }
+    }
+
+    fn settle(&mut self, id: Option<ConsumerId>, count: usize) {
+        self.unacked -= if self.closed { 0 } else { count };
+        if let Some(c) = self.consumers.iter_mut().find(|c| Some(c.id) == id) {
+            c.unacked -= count;
+        }
+        if let Some(id) = id {
+            self.note_room(id);
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let consumers = self.consumers.len();
+        Counts { ready: self.ready.len(), unacked: self.unacked, consumers }
+    }
+}
+
+/// A delivery that a channel has.
+#[derive(Clone, Debug)]
+struct Held {
+    consumer: Option<ConsumerId>,
+    no_ack: bool,
+    entry: Entry,
+}
+
+/// A channel and its connection, as the server keeps them.
+#[derive(Debug, Default)]
+struct Channel {
+    outbox: Arc<Outbox>,
+    credit: Arc<ChannelCredit>,
+    /// Drained, not written to the client.
+    unseen: Vec<Held>,
+    /// Written to the client, not settled.
+    seen: Vec<Held>,
+}
+
+/// The queue under test, the model, and the world between them.
+struct World {
+    queue: QueueState,
+    model: Model,
+    channels: [Channel; CHANNELS],
+    wakes: Wakes,
+    last_consumer: u64,
+    published: u64,
+    /// Messages that are gone for good: acked, taken without ack, purged.
+    gone: BTreeSet<u64>,
+    big_body: Bytes,
+}
+
+impl World {
+    fn new(single_active: bool) -> Self {
+        Self {
+            queue: QueueState::new(single_active),
+            model: Model { single_active, ..Model::default() },
+            channels: Default::default(),
+            wakes: Wakes::default(),
+            last_consumer: 0,
+            published: 0,
+            gone: BTreeSet::new(),
+            big_body: Bytes::from(vec![0; BIG_BYTES]),
+        }
+    }
+
+    fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Publish { big } => self.publish(big),
+            Step::Get { channel, no_ack } => self.get(channel, no_ack),
+            Step::Consume { channel, no_ack, exclusive, priority, prefetch } => {
+                self.last_consumer += 1;
+                let id = ConsumerId(self.last_consumer);
+                let (served_at, waits_since) = (0, None);
+                let consumer = Consumer {
+                    id,
+                    channel,
+                    no_ack,
+                    exclusive,
+                    priority,
+                    prefetch,
+                    served_at,
+                    waits_since,
+                    unacked: 0,
+                };
+                self.consume(consumer)
+            }
+            Step::Cancel { which } => self.cancel(which),
+            Step::See { channel, count } => {
+                let channel = &mut self.channels[channel];
+                let count = count.min(channel.unseen.len());
+                channel.seen.extend(channel.unseen.drain(..count).filter(|held| !held.no_ack));
+                Ok(())
+            }
+            Step::Ack { channel, picks } => self.settle(channel, &picks, false),
+            Step::Requeue { channel, picks } => self.settle(channel, &picks, true),
+            Step::EndChannel { channel } => self.end_channel(channel),
+            Step::Limit { channel, limit } => {
+                self.channels[channel].credit.set_limit(limit);
+                self.model.limits[channel] = limit as usize;
+                self.model.note_lost_room();
+                self.resume(channel)
+            }
+            Step::Purge => {
+                prop_assert_eq!(self.queue.purge().len(), self.model.ready.len());
+                self.gone.extend(std::mem::take(&mut self.model.ready).into_keys());
+                Ok(())
+            }
+            Step::Close { if_unused, if_empty } => self.close(if_unused, if_empty),
+        }
+    }
+
+    fn publish(&mut self, big: bool) -> Result<(), TestCaseError> {
+        let address = address(b"", (self.published + 1).to_string().as_bytes());
+        let body =
+            if big { Body::Linked(vec![self.big_body.clone()]) } else { Body::Inline(b"small") };
+        let message = Message::new(&address, &[0, 0], body, false);
+        let published = self.queue.publish(message, &mut self.wakes);
+        if self.model.closed {
+            prop_assert_eq!(published, Err(Closed));
+            return Ok(());
+        }
+        self.published += 1;
+        prop_assert_eq!(published.map(|id| id.0), Ok(self.published));
+        self.model.ready.insert(self.published, false);
+        self.drain()
+    }
+
+    fn get(&mut self, channel: usize, no_ack: bool) -> Result<(), TestCaseError> {
+        let got = self.queue.get(no_ack);
+        let expected = self.model.ready.pop_first();
+        let shown = got.as_ref().map(|(entry, _)| (entry.id.0, entry.redelivered));
+        prop_assert_eq!(shown, expected);
+        let Some((entry, remaining)) = got else { return Ok(()) };
+        prop_assert_eq!(remaining, self.model.ready.len());
+        if no_ack {
+            self.gone.insert(entry.id.0);
+        } else {
+            self.model.unacked += 1;
+            self.channels[channel].seen.push(Held { consumer: None, no_ack, entry });
+        }
+        Ok(())
+    }
+
+    fn consume(&mut self, consumer: Consumer) -> Result<(), TestCaseError> {
+        let model = &mut self.model;
+        let alone = model.consumers.is_empty();
+        let refused = if model.closed {
+            Some(Refused::Closed)
+        } else if (consumer.exclusive && (model.single_active || !alone))
+            || model.consumers.iter().any(|c| c.exclusive)
+        {
+            Some(Refused::ExclusiveUse)
+        } else {
+            None
+        };
+        let Channel { outbox, credit, .. } = &self.channels[consumer.channel];
+        let spec = ConsumerSpec {
+            id: consumer.id,
+            no_ack: consumer.no_ack,
+            exclusive: consumer.exclusive,
+            priority: consumer.priority,
+            prefetch: consumer.prefetch,
+            channel: credit.clone(),
+            outbox: outbox.clone(),
+        };
+        prop_assert_eq!(self.queue.consume(spec, &mut self.wakes).err(), refused);
+        if refused.is_none() {
+            let id = consumer.id;
+            model.consumers.push(consumer);
+            model.active = model.active.filter(|_| model.single_active);
+            if model.single_active && model.active.is_none() {
+                model.active = Some(id);
+            }
+            model.note_room(id);
+        }
+        self.drain()
+    }
+
+    fn cancel(&mut self, which: usize) -> Result<(), TestCaseError> {
+        let count = self.model.consumers.len();
+        let Some(id) = which.checked_rem(count).map(|at| self.model.consumers[at].id) else {
+            prop_assert!(!self.queue.cancel(ConsumerId(0), &mut self.wakes), "nobody to cancel");
+            return Ok(());
+        };
+        let was_last = self.queue.cancel(id, &mut self.wakes);
+        self.model.remove(id);
+        prop_assert_eq!(was_last, self.model.consumers.is_empty());
+        self.drain()
+    }
+
+    /// Acks or requeues some of what a channel's client has seen, in the order of the picks.
+    fn settle(&mut self, at: usize, picks: &[usize], back: bool) -> Result<(), TestCaseError> {
+        let channel = &mut self.channels[at];
+        let mut taken: Vec<Held> = Vec::new();
+        for pick in picks {
+            if let Some(pick) = pick.checked_rem(channel.seen.len()) {
+                taken.push(channel.seen.remove(pick));
+            }
+        }
+        // As the server: one call for neighbours of the same consumer.
+        for run in taken.chunk_by(|a, b| a.consumer == b.consumer) {
+            let (id, ids) = (run[0].consumer, run.iter().map(|held| held.entry.id.0));
+            if back {
+                let ready = ids.filter(|_| !self.model.closed).map(|id| (id, true));
+                self.model.ready.extend(ready);
+                let entries = run.iter().map(|held| held.entry.clone());
+                self.queue.requeue(id, entries, &mut self.wakes);
+            } else {
+                self.gone.extend(ids);
+                self.queue.settle(id, run.len(), &mut self.wakes);
+            }
+            self.model.settle(id, run.len());
+            self.drain()?;
+            if id.is_some() {
+                self.channels[at].credit.give_back(run.len() as u32);
+                self.model.used[at] -= run.len();
+                self.resume(at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The channel's consumers go, and what it held goes back; then it is there anew.
+    fn end_channel(&mut self, at: usize) -> Result<(), TestCaseError> {
+        let channel = std::mem::take(&mut self.channels[at]);
+        let own = self.model.consumers.iter().filter(|c| c.channel == at);
+        let consumers: Vec<_> = own.map(|c| c.id).collect();
+        for id in &consumers {
+            self.queue.detach(*id);
+        }
+        for id in &consumers {
+            self.model.remove(*id);
+        }
+        let Channel { seen, mut unseen, .. } = channel;
+        // The client of a cancelled consumer gets what was on its way, so that it counts as seen.
+        let (alive, late): (Vec<_>, Vec<_>) = unseen
+            .drain(..)
+            .partition(|held| held.consumer.is_some_and(|id| consumers.contains(&id)));
+        let late = late.into_iter().filter(|held| !held.no_ack);
+        let seen: Vec<Held> = seen.into_iter().chain(late).collect();
+        let unacked = seen.len() + alive.iter().filter(|held| !held.no_ack).count();
+        for (held, redelivered) in
+            alive.iter().map(|h| (h, h.entry.redelivered)).chain(seen.iter().map(|h| (h, true)))
+        {
+            self.gone.remove(&held.entry.id.0);
+            if !self.model.closed {
+                self.model.ready.insert(held.entry.id.0, redelivered);
+            }
+        }
+        self.model.unacked -= if self.model.closed { 0 } else { unacked };
+        self.model.limits[at] = 0;
+        self.model.used[at] = 0;
+        self.model.boxes_bytes[at] = 0;
+        let entries = |held: Vec<Held>| held.into_iter().map(|held| held.entry).collect();
+        let held = Released { consumers, seen: entries(seen), unseen: entries(alive), unacked };
+        let unused = self.queue.release(held, &mut self.wakes);
+        prop_assert_eq!(unused, self.model.consumers.is_empty());
+        self.drain()
+    }
+
+    fn close(&mut self, if_unused: bool, if_empty: bool) -> Result<(), TestCaseError> {
+        let model = &mut self.model;
+        let expected = if if_empty && !model.ready.is_empty() {
+            Err(Unless::NotEmpty)
+        } else if if_unused && !model.consumers.is_empty() {
+            Err(Unless::Used)
+        } else {
+            Ok((model.ready.len(), model.consumers.iter().map(|c| c.id).collect::<Vec<_>>()))
+        };
+        let remains = self.queue.close(if_unused, if_empty);
+        let remains = remains.map(|Remains { ready, consumers }| {
+            (ready.len(), consumers.into_iter().map(|(id, _)| id).collect::<Vec<_>>())
+        });
+        prop_assert_eq!(&remains, &expected);
+        if remains.is_ok() {
+            model.closed = true;
+            model.unacked = 0;
+            self.gone.extend(std::mem::take(&mut model.ready).into_keys());
+            model.consumers.clear();
+            model.active = None;
+        }
+        Ok(())
+    }
+
+    /// Tells the queue that a channel's consumers may have room, one after the other.
+    fn resume(&mut self, channel: usize) -> Result<(), TestCaseError> {
+        let own = self.model.consumers.iter().filter(|c| c.channel == channel);
+        for id in own.map(|c| c.id).collect::<Vec<_>>() {
+            self.model.note_room(id);
+            self.queue.resume(id, &mut self.wakes);
+            self.drain()?;
+        }
+        Ok(())
+    }
+
+    /// Plays the connections: takes what the queue has handed out, checks it in the order in which
+    /// that happened, and tells the queue of the room that this makes, until nothing more comes.
+    fn drain(&mut self) -> Result<(), TestCaseError> {
+        let mut refused = self.take_deliveries()?;
+        while let Some(channel) = refused.pop() {
+            let own = self.model.consumers.iter().filter(|c| c.channel == channel);
+            for id in own.map(|c| c.id).collect::<Vec<_>>() {
+                self.model.note_room(id);
+                self.queue.resume(id, &mut self.wakes);
+                refused.extend(self.take_deliveries()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which channels' outboxes have refused something since they were last emptied.
+    fn take_deliveries(&mut self) -> Result<Vec<usize>, TestCaseError> {
+        self.wakes.flush();
+        let (mut refused, mut new) = (Vec::new(), Vec::new());
+        for (at, channel) in self.channels.iter().enumerate() {
+            let mut drained = Vec::new();
+            if channel.outbox.swap(&mut drained) {
+                refused.push(at);
+            }
+            for item in drained {
+                let Outgoing::Delivery { consumer, entry } = item else {
+                    return Err(TestCaseError::fail("neither delivery nor anything asked for"));
+                };
+                new.push((at, consumer, entry));
+            }
+        }
+        let per_channel: Vec<_> = new.iter().map(|(at, _, entry)| (*at, entry.id)).collect();
+        prop_assert!(per_channel.is_sorted(), "out of order: {:?}", per_channel);
+        new.sort_by_key(|(_, _, entry)| entry.id);
+        for (at, id, entry) in new {
+            self.model.on_delivery(id, &entry)?;
+            let no_ack = self.model.consumers.iter().any(|c| c.id == id && c.no_ack);
+            if no_ack {
+                self.gone.insert(entry.id.0);
+            }
+            self.channels[at].unseen.push(Held { consumer: Some(id), no_ack, entry });
+        }
+        // Whoever was told of room and still has it would have been served.
+        let idle = self.model.consumers.iter().find(|c| c.waits_since.is_some());
+        prop_assert!(self.model.ready.is_empty() || idle.is_none(), "not served: {:?}", idle);
+        self.model.boxes_bytes = [0; CHANNELS];
+        Ok(refused)
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(self.queue.counts(), self.model.counts());
+        // Nobody is forgotten: with messages ready, no consumer at all has room.
+        let idle = self.model.consumers.iter().find(|c| self.model.has_room(c));
+        prop_assert!(self.model.ready.is_empty() || idle.is_none(), "forgotten: {:?}", idle);
+        if self.model.closed {
+            return Ok(());
+        }
+        let held = self.channels.iter().flat_map(|c| c.seen.iter().chain(&c.unseen));
+        let held = held.filter(|held| !held.no_ack).map(|held| held.entry.id.0);
+        let mut all: Vec<u64> = held.chain(self.model.ready.keys().copied()).collect();
+        prop_assert_eq!(all.len(), self.model.ready.len() + self.model.unacked);
+        all.extend(&self.gone);
+        all.sort_unstable();
+        prop_assert_eq!(all, (1..=self.published).collect::<Vec<_>>(), "lost or duplicated");
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_queue_does_what_its_model_says(
+        single_active in prop::bool::weighted(0.25),
+        steps in vec(any_step(), 1..150),
+    ) {
+        let mut world = World::new(single_active);
+        for step in steps {
+            world.run(step)?;
+            world.check()?;
+        }
+    }
+}
+
+/// A message whose routing key is its number.
+fn message(number: u64, body_bytes: usize) -> Message {
+    let address = address(b"", number.to_string().as_bytes());
+    Message::new(&address, &[0, 0], Body::Linked(vec![Bytes::from(vec![0; body_bytes])]), false)
+}
+
+fn delivered(outbox: &Arc<Outbox>) -> (Vec<u64>, bool) {
+    let mut drained = Vec::new();
+    let refused = outbox.swap(&mut drained);
+    let ids = drained.into_iter().map(|item| match item {
+        Outgoing::Delivery { entry, .. } => entry.id.0,
+        other => panic!("not a delivery: {other:?}"),
+    });
+    (ids.collect(), refused)
+}
+
+#[test]
+fn a_full_outbox_keeps_messages_in_the_queue_until_there_is_room() {
+    let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
+    let outbox = Arc::new(Outbox::default());
+    queue.consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &mut wakes).unwrap();
+    for number in 1..=4 {
+        queue.publish(message(number, OUTBOX_MAX_BYTES / 2), &mut wakes).unwrap();
+    }
+    assert_eq!(queue.counts(), Counts { ready: 2, unacked: 2, consumers: 1 });
+    assert_eq!(delivered(&outbox), (vec![1, 2], true));
+    queue.settle(Some(ConsumerId(1)), 1, &mut wakes);
+    assert_eq!(delivered(&outbox), (vec![3, 4], false));
+    assert_eq!(queue.counts(), Counts { ready: 0, unacked: 3, consumers: 1 });
+}
+
+#[test]
+fn what_a_full_outbox_refused_is_delivered_when_it_is_told_of_room() {
+    let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
+    let outbox = Arc::new(Outbox::default());
+    queue.publish(message(1, OUTBOX_MAX_BYTES), &mut wakes).unwrap();
+    queue.publish(message(2, 1), &mut wakes).unwrap();
+    queue.consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &mut wakes).unwrap();
+    assert_eq!(queue.counts(), Counts { ready: 1, unacked: 1, consumers: 1 });
+    queue.publish(message(3, 1), &mut wakes).unwrap();
+    assert_eq!(queue.counts().ready, 2, "nobody overtakes the refused one");
+    assert_eq!(delivered(&outbox), (vec![1], true));
+    queue.resume(ConsumerId(1), &mut wakes);
+    assert_eq!(delivered(&outbox), (vec![2, 3], false));
+}
+
+#[test]
+fn a_consumer_with_a_full_outbox_does_not_hold_up_the_others() {
+    let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
+    let (stuck, quick) = (Arc::new(Outbox::default()), Arc::new(Outbox::default()));
+    queue.consume(ConsumerSpec::plain(ConsumerId(1), stuck.clone()), &mut wakes).unwrap();
+    queue.publish(message(1, OUTBOX_MAX_BYTES), &mut wakes).unwrap();
+    queue.consume(ConsumerSpec::plain(ConsumerId(2), quick.clone()), &mut wakes).unwrap();
+    for number in 2..=5 {
+        queue.publish(message(number, 1), &mut wakes).unwrap();
+    }
+    assert_eq!(delivered(&quick), (vec![2, 3, 4, 5], false));
+    assert_eq!(delivered(&stuck), (vec![1], true));
+}
