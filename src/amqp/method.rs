@@ -6,6 +6,11 @@
 //! checked by [`TableView`], and stay octets.
 
 use amq_protocol::protocol::{self, AMQPClass, basic, channel, connection, exchange, queue};
+use nom::bytes::complete::take;
+use nom::combinator::{all_consuming, recognize};
+use nom::multi::{count, length_data};
+use nom::number::complete::{be_u8, be_u16, be_u32};
+use nom::{IResult, Parser};
 
 use super::table::{Table, TableView};
 use crate::error::MethodId;
@@ -199,12 +204,9 @@ impl Ack {
 impl Qos {
     /// Fields: long prefetch-size, short prefetch-count, bit global.
     fn decode(arguments: &[u8]) -> Option<Self> {
-        let &[s0, s1, s2, s3, c0, c1, bits] = arguments else { return None };
-        Some(Self {
-            prefetch_size: u32::from_be_bytes([s0, s1, s2, s3]),
-            prefetch_count: u16::from_be_bytes([c0, c1]),
-            global: bits & 1 != 0,
-        })
+        let fields: IResult<_, _> = all_consuming((be_u32, be_u16, be_u8)).parse(arguments);
+        let (_, (prefetch_size, prefetch_count, bits)) = fields.ok()?;
+        Some(Self { prefetch_size, prefetch_count, global: bits & 1 != 0 })
     }
 }
 
@@ -232,12 +234,10 @@ fn fields_before_table(id: MethodId) -> Option<(usize, usize, usize)> {
 fn cut_table(id: MethodId, payload: &[u8]) -> Result<Option<(Vec<u8>, Table)>, DecodeError> {
     let malformed = DecodeError::Malformed(id);
     let Some((fixed, short_strings, bits)) = fields_before_table(id) else { return Ok(None) };
-    let mut rest = payload.get(4 + fixed..).ok_or(malformed)?;
-    for _ in 0..short_strings {
-        rest = short_string(rest).ok_or(malformed)?.1;
-    }
-    rest = rest.get(bits..).ok_or(malformed)?;
-    let before = payload.get(..payload.len() - rest.len()).ok_or(malformed)?;
+    let short_strings = count(length_data(be_u8), short_strings);
+    let fields: IResult<_, _> =
+        recognize((take(4 + fixed), short_strings, take(bits))).parse(payload);
+    let (mut rest, before) = fields.map_err(|_| malformed)?;
     let table = TableView::take(&mut rest).map_err(|_| malformed)?.to_table();
     Ok(Some(([before, &0u32.to_be_bytes(), rest].concat(), table)))
 }

@@ -97,7 +97,8 @@ impl Queue {
 
     /// Takes the first message, for `basic.get`; with it, how many remain.
     pub fn get(&self, no_ack: bool) -> Option<(Entry, usize)> {
-        let (entry, remaining) = self.state.lock().get(no_ack)?;
+        let mut state = self.state.lock();
+        let (entry, remaining) = state.get(no_ack)?;
         if no_ack {
             self.forget(&[entry.id]);
         }
@@ -107,7 +108,8 @@ impl Queue {
     /// Settles deliveries for good.
     #[inline]
     pub fn settle(&self, consumer: Option<ConsumerId>, ids: &[MessageId], wakes: &mut Wakes) {
-        self.state.lock().settle(consumer, ids.len(), wakes);
+        let mut state = self.state.lock();
+        state.settle(consumer, ids.len(), wakes);
         self.forget(ids);
     }
 
@@ -153,9 +155,12 @@ impl Queue {
 
     /// Drops what is ready; how much that was.
     pub fn purge(&self) -> usize {
-        let purged = self.state.lock().purge();
-        self.store.purge(self.name());
-        purged.len()
+        let purged = {
+            let mut state = self.state.lock();
+            self.store.purge(self.name());
+            state.purge()
+        };
+        purged.len() // and dropped, without the lock
     }
 
     /// Ends the queue, unless it is in use or not empty and that matters, and tells its consumers;
