@@ -1,9 +1,12 @@
-//! Review: differences from RabbitMQ. WARREN_TEST_PEER=127.0.0.1:5672 shows what that does.
-#![allow(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! Corners where two rules meet: alternates, direct replies, names and numbers that are odd.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::wildcard_imports, reason = "a test")]
+
 mod common;
+
 use common::*;
 
-/// B1. As an alternate, the default exchange leads nowhere (RabbitMQ 3.10), before and after.
+/// As an alternate, the default exchange leads nowhere (RabbitMQ 3.10), before and after.
 #[tokio::test]
 async fn the_default_exchange_as_alternate_leads_nowhere() {
     let broker = TestBroker::start().await;
@@ -17,7 +20,7 @@ async fn the_default_exchange_as_alternate_leads_nowhere() {
     broker.stop_and_check().await;
 }
 
-/// B2. 12.4: quorum queues need a name.
+/// Quorum queues need a name.
 #[tokio::test]
 async fn a_quorum_queue_needs_a_name() {
     let broker = TestBroker::start().await;
@@ -30,7 +33,7 @@ async fn a_quorum_queue_needs_a_name() {
     broker.stop_and_check().await;
 }
 
-/// B4. Direct replies follow CC too.
+/// Direct replies follow CC too.
 #[tokio::test]
 async fn replies_follow_further_keys() {
     let broker = TestBroker::start().await;
@@ -41,14 +44,16 @@ async fn replies_follow_further_keys() {
     let request = BasicProperties::default().with_reply_to("amq.rabbitmq.reply-to".into());
     peer.send(publish("", q, b"?").with(request)).await;
     peer.send(get_no_ack(q)).await;
-    let Item::Content { properties, .. } = peer.next(1, "get-ok").await else { panic!() };
-    let address = properties.reply_to().as_ref().unwrap().to_string();
+    let Item::Content { properties, .. } = peer.next(1, "get-ok").await else {
+        panic!("no get-ok");
+    };
+    let address = properties.reply_to().as_ref().expect("an address").to_string();
     peer.send(publish("", q, b"!").with(headers(&[("CC", texts(&[&address]))]))).await;
     peer.expect(deliver("r", 2, false, b"!")).await;
     broker.stop_and_check().await;
 }
 
-/// B5. Both dashes count: an expiration is one number.
+/// Both dashes count: an expiration is one number.
 #[tokio::test]
 async fn a_strange_expiration() {
     let broker = TestBroker::start().await;
@@ -60,7 +65,7 @@ async fn a_strange_expiration() {
     broker.stop_and_check().await;
 }
 
-/// B6. An exchange's name that is no text is not another exchange (RabbitMQ: 404).
+/// An exchange's name that is no text is not another exchange (RabbitMQ: 404).
 #[tokio::test]
 async fn a_strange_exchange_name_is_not_found() {
     let Some(broker) = only_on_warren("3.10 puts the octets into its reply-text").await else {
