@@ -51,6 +51,22 @@ pub enum Outgoing {
     Close(Reason),
 }
 
+impl Outgoing {
+    /// For `retain`: leaves everything but one consumer's deliveries, which go into `entries`.
+    pub fn all_but(
+        consumer: ConsumerId,
+        entries: &mut Vec<Entry>,
+    ) -> impl FnMut(&Self) -> bool + '_ {
+        move |item| match item {
+            Self::Delivery { consumer: id, entry } if *id == consumer => {
+                entries.push(entry.clone());
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Pending {
     items: Vec<Outgoing>,
@@ -69,7 +85,7 @@ pub struct Outbox {
     wake: Notify,
 }
 
-/// Boxes that were empty before a batch of work put something in: woken once, at its end.
+/// Boxes whose owners have something to look at since a batch of work began: woken at its end.
 #[derive(Debug, Default)]
 pub struct Wakes(Vec<Arc<Outbox>>);
 
@@ -168,16 +184,10 @@ impl Outbox {
     /// Takes out what waits for one consumer.
     pub fn extract(&self, consumer: ConsumerId, entries: &mut Vec<Entry>) {
         let mut pending = self.pending.lock();
-        let mut bytes = 0;
-        pending.items.retain(|item| match item {
-            Outgoing::Delivery { consumer: id, entry } if *id == consumer => {
-                bytes += entry.message.memory_bytes();
-                entries.push(entry.clone());
-                false
-            }
-            _ => true,
-        });
-        pending.deliveries_bytes -= bytes;
+        let before = entries.len();
+        pending.items.retain(Outgoing::all_but(consumer, entries));
+        let extracted = entries.iter().skip(before);
+        pending.deliveries_bytes -= extracted.map(|e| e.message.memory_bytes()).sum::<usize>();
     }
 
     /// Waits until somebody has put something in since the last wait.

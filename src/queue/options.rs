@@ -200,14 +200,7 @@ impl QueueOptions {
 }
 
 impl QueueKind {
-    /// As in `x-queue-type`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::Quorum => "quorum",
-        }
-    }
-
+    /// Its module in RabbitMQ, which reply texts name.
     fn module(self) -> &'static str {
         match self {
             Self::Classic => "rabbit_classic_queue",

@@ -136,13 +136,7 @@ impl Session {
     /// Takes what is on its way to a consumer and has not been written.
     pub(super) fn extract(&mut self, consumer: ConsumerId) -> Vec<Entry> {
         let mut entries = Vec::new();
-        self.pending.retain(|item| match item {
-            Outgoing::Delivery { consumer: id, entry } if *id == consumer => {
-                entries.push(entry.clone());
-                false
-            }
-            _ => true,
-        });
+        self.pending.retain(Outgoing::all_but(consumer, &mut entries));
         self.outbox.extract(consumer, &mut entries);
         entries
     }

@@ -121,16 +121,6 @@ impl VirtualHost {
         found.ok_or_else(|| Error::not_found(format!("no {}", self.describe_queue(name))))
     }
 
-    /// How many queues there are.
-    pub fn queue_count(&self) -> usize {
-        self.queues.len()
-    }
-
-    /// How many exchanges there are.
-    pub fn exchange_count(&self) -> usize {
-        self.exchanges.len()
-    }
-
     /// Makes a direct reply-to address lead to a consumer.
     pub fn add_reply_consumer(&self, address: &str, id: ConsumerId, outbox: Arc<Outbox>) {
         self.reply_consumers.insert(address.as_bytes().into(), (id, outbox));
