@@ -20,6 +20,7 @@
 pub mod alarm;
 pub mod amqp;
 pub mod auth;
+pub mod bell;
 pub mod broker;
 pub mod config;
 pub mod descriptors;

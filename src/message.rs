@@ -19,6 +19,17 @@ const OVERHEAD_BYTES: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct MessageId(pub u64);
 
+/// When something was handed to the store: numbers grow with everything that is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// Of what the store never had: there is nothing to wait for, and nothing to remove.
+    pub const NONE: Self = Self(0);
+    /// Of what has been on disk since before this process began, or for long: nothing to wait for.
+    pub const ON_DISK: Self = Self(1);
+}
+
 /// A published message.
 #[derive(Clone, Debug)]
 pub struct Message {

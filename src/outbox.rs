@@ -6,10 +6,12 @@
 //! Knows no sockets and no frames.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::bell::Bell;
 use crate::error::Reason;
 use crate::message::{Message, MessageId};
 
@@ -83,17 +85,34 @@ const KEEP_CAPACITY: usize = 64;
 pub struct Outbox {
     pending: Mutex<Pending>,
     wake: Notify,
+    /// The store has settled something that the owner waits for.
+    settled: AtomicBool,
 }
 
-/// Boxes whose owners have something to look at since a batch of work began: woken at its end.
+/// Boxes whose owners have something to look at since a batch of work began, and the store's bell
+/// if there is something for it: woken and rung at its end.
 #[derive(Debug, Default)]
-pub struct Wakes(Vec<Arc<Outbox>>);
+pub struct Wakes {
+    outboxes: Vec<Arc<Outbox>>,
+    bell: Option<Arc<Bell>>,
+}
 
 impl Wakes {
     /// Wakes the owners.
     pub fn flush(&mut self) {
-        for outbox in self.0.drain(..) {
+        if let Some(bell) = self.bell.take() {
+            bell.ring();
+        }
+        for outbox in self.outboxes.drain(..) {
             outbox.wake.notify_one();
+        }
+    }
+
+    /// Will ring that bell.
+    #[inline]
+    pub fn ring(&mut self, bell: &Arc<Bell>) {
+        if self.bell.is_none() {
+            self.bell = Some(bell.clone());
         }
     }
 }
@@ -146,7 +165,7 @@ impl Outbox {
             pending.items.len() == 1
         };
         if was_empty {
-            wakes.0.push(self.clone());
+            wakes.outboxes.push(self.clone());
         }
         Ok(())
     }
@@ -155,7 +174,7 @@ impl Outbox {
     /// leaving deliveries where they are. There is room always: there are few such things.
     pub fn push(self: &Arc<Self>, item: Outgoing, wakes: &mut Wakes) {
         self.pending.lock().items.push(item);
-        wakes.0.push(self.clone());
+        wakes.outboxes.push(self.clone());
     }
 
     /// Takes everything into `drained`, which is empty. True if a queue was refused meanwhile
@@ -170,7 +189,19 @@ impl Outbox {
 
     /// Wakes the owner for something that it will see for itself.
     pub fn nudge(self: &Arc<Self>, wakes: &mut Wakes) {
-        wakes.0.push(self.clone());
+        wakes.outboxes.push(self.clone());
+    }
+
+    /// The store has settled something that the owner waits for.
+    pub fn tell_settled(self: &Arc<Self>, wakes: &mut Wakes) {
+        self.settled.store(true, Ordering::Release);
+        wakes.outboxes.push(self.clone());
+    }
+
+    /// Whether the store has settled something since the last time.
+    #[inline]
+    pub fn take_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire) && self.settled.swap(false, Ordering::AcqRel)
     }
 
     /// Gives memory back that a burst has taken.
@@ -213,7 +244,7 @@ mod tests {
         for id in 0..3 {
             outbox.deliver(ConsumerId(1), entry(id, b""), &mut wakes).unwrap();
         }
-        assert_eq!(wakes.0.len(), 1);
+        assert_eq!(wakes.outboxes.len(), 1);
         let mut drained = Vec::new();
         assert!(!outbox.swap(&mut drained));
         assert_eq!(drained.len(), 3);
