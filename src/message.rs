@@ -129,6 +129,18 @@ impl Message {
         self.octets.get(self.body_start()..).unwrap_or_default()
     }
 
+    /// Address, properties, and the body unless it is linked, in one piece.
+    #[inline]
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// The slices of a body that is not in one piece with the rest.
+    #[inline]
+    pub fn linked_body(&self) -> &[Bytes] {
+        self.linked.as_ref().map_or(&[], |linked| &linked.slices)
+    }
+
     /// The body's size.
     #[inline]
     pub fn body_bytes(&self) -> usize {

@@ -157,7 +157,7 @@ impl Queue {
     pub fn purge(&self) -> usize {
         let purged = {
             let mut state = self.state.lock();
-            
+
             state.purge()
         };
         purged.len() // and dropped, without the lock

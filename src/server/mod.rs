@@ -119,7 +119,7 @@ impl Builder {
         let directory = DataDirectory::open(&config.data_dir)?;
         let listeners = listen::bind(&config.listen).await?;
         let connections_max = descriptors::connections_max(config.max_connections);
-        let store = Arc::new(Store::new(directory));
+        let (store, _recovered) = Store::open(directory).map_err(StartError::internal)?;
         let node = Arc::new(Node::new(config, store).map_err(StartError::internal)?);
         let (phase, _) = watched::channel(Phase::Running);
         let slots = Arc::new(listener::Slots::new(connections_max));

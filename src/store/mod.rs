@@ -1,14 +1,66 @@
-//! The store's edge: what durable queues and definitions hand over, and what they take back.
+//! What survives: a log of messages, settlements and definitions, and a catalogue of what it adds
+//! up to.
+//!
+//! Everything is handed to the [`inbox`], gets a number, and is written by the one [`commit`]
+//! thread, which syncs once for all that has gathered; whoever waits for a number is then told.
+//! [`upkeep`] makes checkpoints and frees segments, [`reader`] reads messages back, [`recover`]
+//! reads everything at start. What is on disk is described in docs/format.md. Knows nothing of
+//! queues' states or of channels.
 
+mod catalogue;
+mod commit;
+mod compact;
+mod contents;
+pub mod definition;
 mod directory;
+mod disk;
+mod files;
+mod inbox;
+mod index;
+mod meta;
+mod page;
+mod reader;
+mod record;
+mod recover;
+mod scan;
+mod segment;
+mod segments;
+mod shared;
+mod sled_catalogue;
+mod tally;
+mod upkeep;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+
+pub use catalogue::{Catalogue, CatalogueError, CatalogueResult, Change, Each, Tree};
+pub use definition::Definition;
 pub use directory::{DataDirectory, DataDirectoryError};
+pub use disk::free_bytes;
+pub use files::{Files, LogFile};
+pub use recover::OpenError;
+pub use scan::Damage;
+pub use shared::{EXIT_DISK_FAILED, OnFailure};
 
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{Outbox, Wakes};
+use commit::Writer;
+use disk::Disk;
+use inbox::{Batch, Operation};
+use reader::{Request, Requests};
+use record::{Ref, Run};
+use shared::Shared;
+use sled_catalogue::SledCatalogue;
+
+/// Below the data directory: the segments of the log.
+const LOG: &str = "log";
+/// Below the data directory: sled.
+const CATALOGUE: &str = "catalogue";
 
 /// A queue's number in the store. It is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -17,7 +69,22 @@ pub struct QueueId(pub u64);
 /// What survives; one per broker.
 #[derive(Debug)]
 pub struct Store {
-    directory: DataDirectory,
+    shared: Arc<Shared>,
+    requests: Arc<Requests>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Given up last, when no thread writes there any more.
+    _directory: Option<DataDirectory>,
+}
+
+/// What a start has found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Everything that is defined.
+    pub definitions: Vec<Definition>,
+    /// The messages of queues.
+    pub queues: HashMap<QueueId, RecoveredQueue>,
+    /// What could not be read.
+    pub damage: Vec<Damage>,
 }
 
 /// Which messages of a queue are wanted back.
@@ -53,7 +120,7 @@ pub trait ReadBack: Send + Sync {
 /// What the store knows of a queue at its start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RecoveredQueue {
-    /// The first message's id.
+    /// No message has a lower id.
     pub first: MessageId,
     /// No id above this was ever given.
     pub last: MessageId,
@@ -64,100 +131,205 @@ pub struct RecoveredQueue {
 }
 
 impl Store {
-    /// The store in that directory.
-    pub fn new(directory: DataDirectory) -> Self {
-        Self { directory }
+    /// Opens the store of a data directory, or begins one.
+    pub fn open(directory: DataDirectory) -> Result<(Arc<Self>, Recovered), OpenError> {
+        let files = Arc::new(Disk::open(&directory.path().join(LOG))?);
+        let catalogue = open_catalogue(&directory)?;
+        Self::open_with(files, catalogue, OnFailure::Exit, Some(directory))
     }
 
-    /// Where it is.
-    pub fn directory(&self) -> &DataDirectory {
-        &self.directory
+    /// The same on files and a catalogue of the caller's.
+    pub fn open_with(
+        files: Arc<dyn Files>,
+        catalogue: Arc<dyn Catalogue>,
+        on_failure: OnFailure,
+        directory: Option<DataDirectory>,
+    ) -> Result<(Arc<Self>, Recovered), OpenError> {
+        let began = std::time::Instant::now();
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let found = recover::recover(files, catalogue, u64::from_le_bytes(salt), true)?;
+        let definitions = definitions_of(&found.contents);
+        let replayed_bytes = found.replayed_bytes;
+        let recovered = Recovered { definitions, queues: found.queues, damage: found.damage };
+        let shared = Arc::new(Shared {
+            inbox: Mutex::default(),
+            bell: Arc::default(),
+            settled: 0.into(),
+            contents: found.contents,
+            segments: found.segments,
+            upkeep: crate::bell::Bell::default(),
+            stop: false.into(),
+            salt: found.salt,
+            next_queue: found.next_queue.into(),
+            definitions_seq: Seq::NONE.0.into(),
+            // What was read would be read again: worth a checkpoint soon.
+            written_bytes: replayed_bytes.into(),
+            checkpoint: 1.into(),
+            memory_short: false.into(),
+            out_of_space: false.into(),
+            failed: false.into(),
+            on_failure,
+        });
+        // From here on the log says that a process has run: nothing is clean any more.
+        let mut writer = Writer::new(shared.clone());
+        writer.commit(&Batch::start())?;
+        let store = Self {
+            shared,
+            requests: Arc::default(),
+            threads: Mutex::default(),
+            _directory: directory,
+        };
+        store.spawn(writer)?;
+        tracing::info!(
+            definitions = recovered.definitions.len(),
+            messages = recovered.queues.values().map(|queue| queue.count).sum::<u64>(),
+            replayed_bytes, clean = found.clean, took = ?began.elapsed(),
+            "store opened"
+        );
+        Ok((Arc::new(store), recovered))
+    }
+
+    fn spawn(&self, writer: Writer) -> std::io::Result<()> {
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let mut threads = self.threads.lock();
+        threads.push(named("commit").spawn(move || writer.run())?);
+        let (shared, requests) = (self.shared.clone(), self.requests.clone());
+        threads.push(named("reader").spawn(move || reader::run(&shared, &requests))?);
+        let shared = self.shared.clone();
+        threads.push(named("upkeep").spawn(move || upkeep::run(&shared))?);
+        Ok(())
     }
 
     /// A number that no queue has had.
     pub fn new_queue_id(&self) -> QueueId {
-        QueueId(0)
+        QueueId(self.shared.next_queue.fetch_add(1, Ordering::AcqRel))
     }
 
     // ---- messages -------------------------------------------------------------------------
 
     /// A message was taken into a queue. Called under the queue's lock.
     #[inline]
-    pub fn append(&self, _queue: QueueId, _id: MessageId, _m: &Message, _w: &mut Wakes) -> Seq {
-        Seq::NONE
+    pub fn append(
+        &self,
+        queue: QueueId,
+        id: MessageId,
+        message: &Message,
+        wakes: &mut Wakes,
+    ) -> Seq {
+        let refs = smallvec::SmallVec::from([Ref { queue, id }]);
+        wakes.ring(&self.shared.bell);
+        self.shared.inbox.lock().push(Operation::Publish(message.clone(), refs))
     }
 
     /// Begins a message that goes to several queues: [`add`](Self::add) them, then
     /// [`end`](Self::end). Nothing handed over later is written before the end.
-    pub fn begin(&self, _message: &Message) -> Seq {
-        Seq::NONE
+    pub fn begin(&self, message: &Message) -> Seq {
+        self.shared.inbox.lock().begin(message.clone())
     }
 
     /// One of the queues has taken it. Called under the queue's lock, before it is delivered.
-    pub fn add(&self, _seq: Seq, _queue: QueueId, _id: MessageId) {}
+    pub fn add(&self, seq: Seq, queue: QueueId, id: MessageId) {
+        self.shared.inbox.lock().add(seq, Ref { queue, id });
+    }
 
     /// All of them have.
-    pub fn end(&self, _seq: Seq, _wakes: &mut Wakes) {}
+    pub fn end(&self, seq: Seq, wakes: &mut Wakes) {
+        self.shared.inbox.lock().end(seq, wakes);
+        wakes.ring(&self.shared.bell);
+    }
 
     /// Messages were settled for good.
     #[inline]
-    pub fn remove(&self, _queue: QueueId, _settled: &[(MessageId, Seq)], _wakes: &mut Wakes) {}
+    pub fn remove(&self, queue: QueueId, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
+        let mut inbox = self.shared.inbox.lock();
+        let was_empty = inbox.is_empty();
+        for (id, seq) in settled.iter().filter(|(_, seq)| *seq != Seq::NONE) {
+            inbox.remove(Ref { queue, id: *id }, *seq, wakes);
+        }
+        if was_empty && !inbox.is_empty() {
+            wakes.ring(&self.shared.bell);
+        }
+    }
 
     /// Every message with an id from `first` to `last` was dropped; all are on disk.
-    pub fn remove_range(&self, _q: QueueId, _first: MessageId, _last: MessageId, _w: &mut Wakes) {}
+    pub fn remove_range(
+        &self,
+        queue: QueueId,
+        first: MessageId,
+        last: MessageId,
+        wakes: &mut Wakes,
+    ) {
+        self.shared.inbox.lock().remove_written(Run { queue, first, last });
+        wakes.ring(&self.shared.bell);
+    }
 
     /// The messages of a queue that has no definition are of no use any more.
-    pub fn drop_queue(&self, _queue: QueueId, _wakes: &mut Wakes) {}
+    pub fn drop_queue(&self, queue: QueueId, wakes: &mut Wakes) {
+        self.shared.inbox.lock().push(Operation::Drop(queue));
+        wakes.ring(&self.shared.bell);
+    }
 
     /// Reads messages back, up to about `max_bytes`, and hands them over later.
     pub fn read(
         &self,
-        _queue: QueueId,
-        _wanted: Wanted,
-        _max_bytes: usize,
-        _token: u64,
-        _to: Arc<dyn ReadBack>,
+        queue: QueueId,
+        wanted: Wanted,
+        max_bytes: usize,
+        token: u64,
+        to: Arc<dyn ReadBack>,
     ) {
+        self.requests.push(Request { queue, wanted, max_bytes, token, to });
     }
 
     /// The same at once: takes as long as the disk does.
-    pub fn read_now(&self, _queue: QueueId, _wanted: &Wanted, _max_bytes: usize) -> Read {
-        Read::default()
+    pub fn read_now(&self, queue: QueueId, wanted: &Wanted, max_bytes: usize) -> Read {
+        reader::read(&self.shared, queue, wanted, max_bytes, &mut Vec::new())
     }
 
     // ---- definitions ----------------------------------------------------------------------
 
     /// Something is defined, or defined anew. Called under the virtual host's topology lock.
-    pub fn define(&self, _key: Vec<u8>, _value: Vec<u8>, _wakes: &mut Wakes) -> Seq {
-        Seq::NONE
+    pub fn define(&self, key: Vec<u8>, value: Vec<u8>, wakes: &mut Wakes) -> Seq {
+        self.change_definitions(Operation::Define { key, value }, wakes)
     }
 
     /// Something is no longer defined; a queue's messages go with it.
-    pub fn forget(&self, _key: Vec<u8>, _queue: Option<QueueId>, _wakes: &mut Wakes) -> Seq {
-        Seq::NONE
+    pub fn forget(&self, key: Vec<u8>, queue: Option<QueueId>, wakes: &mut Wakes) -> Seq {
+        self.change_definitions(Operation::Forget { key, queue }, wakes)
+    }
+
+    fn change_definitions(&self, operation: Operation, wakes: &mut Wakes) -> Seq {
+        wakes.ring(&self.shared.bell);
+        let mut inbox = self.shared.inbox.lock();
+        let seq = inbox.push(operation);
+        self.shared.definitions_seq.store(seq.0, Ordering::Release);
+        seq
     }
 
     /// The latest change of definitions: once that is settled, so are all before.
     pub fn definitions_seq(&self) -> Seq {
-        Seq::NONE
+        Seq(self.shared.definitions_seq.load(Ordering::Acquire))
     }
 
     // ---- waiting --------------------------------------------------------------------------
 
     /// Everything handed over before it, removals too, is settled when this is.
-    pub fn fence(&self, _wakes: &mut Wakes) -> Seq {
-        Seq::NONE
+    pub fn fence(&self, wakes: &mut Wakes) -> Seq {
+        wakes.ring(&self.shared.bell);
+        self.shared.inbox.lock().push(Operation::Fence)
     }
 
     /// Whether something is on disk, or need not go there any more.
-    pub fn is_settled(&self, _seq: Seq) -> bool {
-        true
+    #[inline]
+    pub fn is_settled(&self, seq: Seq) -> bool {
+        self.shared.is_settled(seq)
     }
 
-    /// Has that outbox woken, with `confirms` raised, once something is settled. False if it is
-    /// settled already, and then nothing happens.
-    pub fn wait(&self, _seq: Seq, _outbox: &Arc<Outbox>) -> bool {
-        false
+    /// Has that outbox woken, with [`Outbox::take_settled`] raised, once something is settled.
+    /// False if it is settled already, and then nothing happens.
+    pub fn wait(&self, seq: Seq, outbox: &Arc<Outbox>) -> bool {
+        self.shared.inbox.lock().wait(seq, outbox)
     }
 
     /// Takes off the front what is settled; gives the last of that. If something remains and its
@@ -165,26 +337,120 @@ impl Store {
     pub fn pop_settled<T>(
         &self,
         owed: &mut VecDeque<(Seq, T)>,
-        _waited_for: &mut Seq,
-        _outbox: &Arc<Outbox>,
+        waited_for: &mut Seq,
+        outbox: &Arc<Outbox>,
     ) -> Option<T> {
-        owed.drain(..).last().map(|(_, last)| last)
+        let mut inbox = self.shared.inbox.lock();
+        let mut popped = None;
+        while owed.front().is_some_and(|(seq, _)| inbox.is_settled(*seq)) {
+            popped = owed.pop_front().map(|(_, owed)| owed);
+        }
+        if let Some((seq, _)) = owed.front()
+            && *seq != *waited_for
+        {
+            inbox.wait(*seq, outbox);
+            *waited_for = *seq;
+        }
+        popped
     }
 
     /// So much waits to be written that publishers should not be read from.
     pub fn is_full(&self) -> bool {
-        false
+        self.shared.inbox.lock().is_full()
     }
 
     /// Has that outbox woken once there is room. False if there is.
-    pub fn wait_for_room(&self, _outbox: &Arc<Outbox>) -> bool {
-        false
+    pub fn wait_for_room(&self, outbox: &Arc<Outbox>) -> bool {
+        self.shared.inbox.lock().wait_for_room(outbox)
     }
 
-    // ---- memory ---------------------------------------------------------------------------
+    // ---- resources ------------------------------------------------------------------------
 
     /// Whether memory is short: then transient messages are handed over too.
     pub fn is_memory_short(&self) -> bool {
-        false
+        self.shared.memory_short.load(Ordering::Relaxed)
+    }
+
+    /// Says whether memory is short.
+    pub fn set_memory_short(&self, short: bool) {
+        self.shared.memory_short.store(short, Ordering::Relaxed);
+    }
+
+    /// Whether something waits for room on the disk.
+    pub fn is_out_of_space(&self) -> bool {
+        self.shared.out_of_space.load(Ordering::Relaxed)
+    }
+
+    /// Whether a write or sync has failed: nothing is settled any more.
+    pub fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    // ---- end ------------------------------------------------------------------------------
+
+    /// Writes what is left and a last checkpoint, with how far each durable queue has delivered.
+    /// Takes as long as the disk does.
+    pub fn close(&self, delivered: &[(QueueId, MessageId)]) {
+        self.stop_threads();
+        if !self.has_failed() && upkeep::checkpoint(&self.shared, Some(delivered)).is_ok() {
+            tracing::info!("store closed");
+        }
+    }
+
+    fn stop_threads(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.shared.bell.ring();
+        self.shared.upkeep.ring();
+        self.requests.stop();
+        for thread in self.threads.lock().drain(..) {
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("a thread of the store has panicked");
+            }
+        }
     }
 }
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.stop_threads();
+    }
+}
+
+/// Opens the catalogue. One that cannot be opened is kept under another name, and an empty one
+/// takes its place: the log can make it anew.
+fn open_catalogue(directory: &DataDirectory) -> Result<Arc<dyn Catalogue>, OpenError> {
+    let path = directory.path().join(CATALOGUE);
+    match SledCatalogue::open(&path) {
+        Ok(catalogue) => Ok(Arc::new(catalogue)),
+        Err(error) if path.exists() => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let stamp = now.map_or(0, |now| now.as_millis());
+            let aside = directory.path().join(format!("{CATALOGUE}.damaged-{stamp}"));
+            tracing::error!(
+                file = %path.display(), kept_as = %aside.display(), %error,
+                "the catalogue cannot be opened; it is kept aside and made anew from the log"
+            );
+            std::fs::rename(&path, &aside)?;
+            Ok(Arc::new(SledCatalogue::open(&path)?))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn definitions_of(contents: &contents::Contents) -> Vec<Definition> {
+    let all = contents.definitions.lock();
+    let mut definitions = Vec::with_capacity(all.all.len());
+    for (key, defined) in &all.all {
+        match Definition::decode(key, &defined.value) {
+            Ok(definition) => definitions.push(definition),
+            Err(error) => tracing::error!(
+                key = %key.escape_ascii(), %error,
+                "a definition cannot be read; it is kept as it is"
+            ),
+        }
+    }
+    definitions
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,372 @@
+//! The index of one queue: its pages, some of them in memory, the others in the catalogue.
+//!
+//! Only what is on disk is entered here, by the commit thread. A page that has changed stays in
+//! memory until a checkpoint has written it.
+
+use std::collections::BTreeMap;
+
+use super::QueueId;
+use super::catalogue::{Catalogue, CatalogueResult, Change, Tree};
+use super::page::{Locator, Share, Slots, Summary, first_id, page_number};
+use super::tally::Tally;
+use crate::message::MessageId;
+
+/// Keys of pages begin with this octet.
+pub(super) const PAGE_KEY: u8 = b'p';
+/// Keys of their summaries with this one.
+pub(super) const SUMMARY_KEY: u8 = b's';
+
+/// A page's key, or its summary's.
+pub(super) fn page_key(kind: u8, queue: QueueId, page: u64) -> Vec<u8> {
+    let mut key = vec![kind];
+    key.extend_from_slice(&queue.0.to_be_bytes());
+    key.extend_from_slice(&page.to_be_bytes());
+    key
+}
+
+/// The part of a page's key that all pages of a queue share.
+pub(super) fn pages_prefix(kind: u8, queue: QueueId) -> Vec<u8> {
+    let mut key = vec![kind];
+    key.extend_from_slice(&queue.0.to_be_bytes());
+    key
+}
+
+/// Queue and page of a key.
+pub(super) fn decode_page_key(key: &[u8]) -> Option<(QueueId, u64)> {
+    let (_, rest) = key.split_first()?;
+    let (queue, page) = rest.split_first_chunk()?;
+    let page = page.try_into().ok()?;
+    Some((QueueId(u64::from_be_bytes(*queue)), u64::from_be_bytes(page)))
+}
+
+#[derive(Debug)]
+enum Content {
+    Resident(Slots),
+    /// In the catalogue only.
+    Evicted(Summary),
+}
+
+#[derive(Debug)]
+struct Page {
+    content: Content,
+    /// Has changed since the last checkpoint.
+    dirty: bool,
+    /// The catalogue has a version of it.
+    stored: bool,
+    /// The checkpoint before which it was last used.
+    used: u64,
+}
+
+/// The index of one queue.
+#[derive(Debug)]
+pub(super) struct QueueIndex {
+    queue: QueueId,
+    pages: BTreeMap<u64, Page>,
+    live: u64,
+    last: MessageId,
+    /// Pages that are empty now and still in the catalogue.
+    gone: Vec<u64>,
+    /// Something has to be written at the next checkpoint.
+    dirty: bool,
+    /// The queue is gone.
+    pub dropped: bool,
+}
+
+impl QueueIndex {
+    /// Of a queue without messages.
+    pub(super) fn new(queue: QueueId, last: MessageId) -> Self {
+        let (pages, gone) = (BTreeMap::new(), Vec::new());
+        Self { queue, pages, live: 0, last, gone, dirty: false, dropped: false }
+    }
+
+    /// How many messages it has.
+    pub(super) fn live(&self) -> u64 {
+        self.live
+    }
+
+    /// The highest id it has seen.
+    pub(super) fn last(&self) -> MessageId {
+        self.last
+    }
+
+    /// No id up to this one is to be given again.
+    pub(super) fn raise_last(&mut self, last: MessageId) {
+        self.last = self.last.max(last);
+    }
+
+    /// No message has a lower id.
+    pub(super) fn first(&self) -> MessageId {
+        self.pages.first_key_value().map_or(self.last, |(page, _)| first_id(*page))
+    }
+
+    /// Learns of a page that is in the catalogue.
+    pub(super) fn add_stored(&mut self, page: u64, summary: Summary) {
+        self.live += u64::from(summary.live);
+        let content = Content::Evicted(summary);
+        self.pages.insert(page, Page { content, dirty: false, stored: true, used: 0 });
+    }
+
+    /// The segments in which its messages are.
+    pub(super) fn shares(&self) -> impl Iterator<Item = Share> + '_ {
+        self.pages.values().flat_map(|page| match &page.content {
+            Content::Resident(slots) => slots.summary().shares,
+            Content::Evicted(summary) => summary.shares.clone(),
+        })
+    }
+
+    /// Enters a message.
+    pub(super) fn insert(
+        &mut self,
+        id: MessageId,
+        at: Locator,
+        catalogue: &dyn Catalogue,
+        tally: &mut Tally,
+    ) {
+        let number = page_number(id);
+        self.last = self.last.max(id);
+        let page = self.pages.entry(number).or_insert_with(|| Page {
+            content: Content::Resident(Slots::default()),
+            dirty: true,
+            stored: false,
+            used: 0,
+        });
+        let Some(slots) = page.resident(self.queue, number, catalogue) else { return };
+        let old = slots.insert(id, at);
+        page.dirty = true;
+        self.dirty = true;
+        tally.add(at);
+        match old {
+            Some(old) => tally.take(old),
+            None => self.live += 1,
+        }
+    }
+
+    /// Removes messages.
+    pub(super) fn remove(
+        &mut self,
+        first: MessageId,
+        last: MessageId,
+        catalogue: &dyn Catalogue,
+        tally: &mut Tally,
+    ) {
+        let mut gone = Vec::new();
+        let mut emptied = Vec::new();
+        for (&number, page) in self.pages.range_mut(page_number(first)..=page_number(last)) {
+            let whole = first <= first_id(number) && first_id(number + 1).0 - 1 <= last.0;
+            if let (true, Content::Evicted(summary)) = (whole, &page.content) {
+                self.live -= u64::from(summary.live);
+                summary.shares.iter().for_each(|share| tally.take_share(share));
+                emptied.push(number);
+                continue;
+            }
+            let Some(slots) = page.resident(self.queue, number, catalogue) else { continue };
+            let before = gone.len();
+            slots.remove(number, first, last, &mut gone);
+            if gone.len() > before {
+                self.live -= (gone.len() - before) as u64;
+                let empty = slots.live() == 0;
+                page.dirty = true;
+                if empty {
+                    emptied.push(number);
+                }
+            }
+        }
+        self.dirty |= !(gone.is_empty() && emptied.is_empty());
+        gone.into_iter().for_each(|at| tally.take(at));
+        for number in emptied {
+            if self.pages.remove(&number).is_some_and(|page| page.stored) {
+                self.gone.push(number);
+            }
+        }
+    }
+
+    /// Where a message is.
+    pub(super) fn get(&mut self, id: MessageId, catalogue: &dyn Catalogue) -> Option<Locator> {
+        let number = page_number(id);
+        let page = self.pages.get_mut(&number)?;
+        page.resident(self.queue, number, catalogue)?.get(id)
+    }
+
+    /// Where the messages from one id to another are, until `enough` says so.
+    pub(super) fn range(
+        &mut self,
+        first: MessageId,
+        last: MessageId,
+        catalogue: &dyn Catalogue,
+        checkpoint: u64,
+        mut enough: impl FnMut(MessageId, Locator) -> bool,
+    ) {
+        if first > last {
+            return;
+        }
+        for (&number, page) in self.pages.range_mut(page_number(first)..=page_number(last)) {
+            page.used = checkpoint;
+            let Some(slots) = page.resident(self.queue, number, catalogue) else { continue };
+            for (id, at) in slots.iter(number).skip_while(|(id, _)| *id < first) {
+                if id > last || enough(id, at) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Removes what a restart ends: transient messages. Called before anything else is done.
+    pub(super) fn remove_transient(&mut self, catalogue: &dyn Catalogue, tally: &mut Tally) {
+        let concerns = |summary: &Summary| summary.transient > 0;
+        self.retain(catalogue, tally, concerns, Slots::remove_transient);
+    }
+
+    /// Removes what is in a segment that is missing; how many messages that were.
+    pub(super) fn remove_segment(
+        &mut self,
+        segment: u64,
+        catalogue: &dyn Catalogue,
+        tally: &mut Tally,
+    ) -> u64 {
+        let before = self.live;
+        let concerns = |summary: &Summary| {
+            summary.shares.iter().any(|share| u64::from(share.segment) == segment)
+        };
+        self.retain(catalogue, tally, concerns, |slots| {
+            slots.remove_segment(segment);
+        });
+        before - self.live
+    }
+
+    fn retain(
+        &mut self,
+        catalogue: &dyn Catalogue,
+        tally: &mut Tally,
+        concerns: impl Fn(&Summary) -> bool,
+        mut change: impl FnMut(&mut Slots),
+    ) {
+        let mut emptied = Vec::new();
+        for (&number, page) in &mut self.pages {
+            let summary = page.summary();
+            if !concerns(&summary) {
+                continue;
+            }
+            let Some(slots) = page.resident(self.queue, number, catalogue) else { continue };
+            change(slots);
+            summary.shares.iter().for_each(|share| tally.take_share(share));
+            slots.summary().shares.iter().for_each(|share| tally.add_share(share));
+            self.live -= u64::from(summary.live - slots.live());
+            if slots.live() == 0 {
+                emptied.push(number);
+            }
+            page.dirty = true;
+            self.dirty = true;
+        }
+        for number in emptied {
+            if self.pages.remove(&number).is_some_and(|page| page.stored) {
+                self.gone.push(number);
+            }
+        }
+    }
+
+    /// Whether a checkpoint has something to write.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// What a checkpoint has to write.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for page in &self.gone {
+            changes.push((page_key(PAGE_KEY, self.queue, *page), None));
+            changes.push((page_key(SUMMARY_KEY, self.queue, *page), None));
+        }
+        for (number, page) in self.pages.iter().filter(|(_, page)| page.dirty) {
+            let Content::Resident(slots) = &page.content else { continue };
+            let key = page_key(PAGE_KEY, self.queue, *number);
+            changes.push((key, Some(slots.encode())));
+            let key = page_key(SUMMARY_KEY, self.queue, *number);
+            changes.push((key, Some(slots.summary().encode())));
+        }
+        changes
+    }
+
+    /// Notes that [`changes`](Self::changes) are being written; what changes from now on is for
+    /// the next checkpoint. Nothing leaves memory before [`evict`](Self::evict).
+    pub(super) fn begin_checkpoint(&mut self, checkpoint: u64) -> Vec<u64> {
+        self.dirty = false;
+        for page in self.pages.values_mut().filter(|page| page.dirty) {
+            page.dirty = false;
+            page.stored = true;
+            page.used = page.used.max(checkpoint);
+        }
+        std::mem::take(&mut self.gone)
+    }
+
+    /// The checkpoint could not be written: it is all to be done again.
+    pub(super) fn undo_checkpoint(&mut self, gone: Vec<u64>) {
+        self.dirty = true;
+        self.gone.extend(gone);
+        for page in self.pages.values_mut() {
+            page.dirty |= matches!(page.content, Content::Resident(_));
+        }
+    }
+
+    /// Drops pages from memory that the catalogue has and that nobody has used since the
+    /// checkpoint before `before`.
+    pub(super) fn evict(&mut self, before: u64) {
+        let last = self.pages.last_key_value().map(|(number, _)| *number);
+        for (number, page) in &mut self.pages {
+            let idle = !page.dirty && page.stored && page.used < before;
+            if let (true, Content::Resident(slots)) = (idle && Some(*number) != last, &page.content)
+            {
+                page.content = Content::Evicted(slots.summary());
+            }
+        }
+    }
+
+    /// What the pages in memory take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let of = |page: &Page| match &page.content {
+            Content::Resident(slots) => slots.memory_bytes(),
+            Content::Evicted(_) => 0,
+        };
+        self.pages.values().map(of).sum()
+    }
+}
+
+impl Page {
+    fn summary(&self) -> Summary {
+        match &self.content {
+            Content::Resident(slots) => slots.summary(),
+            Content::Evicted(summary) => summary.clone(),
+        }
+    }
+
+    fn resident(
+        &mut self,
+        queue: QueueId,
+        number: u64,
+        catalogue: &dyn Catalogue,
+    ) -> Option<&mut Slots> {
+        if let Content::Evicted(summary) = &self.content {
+            match load(queue, number, catalogue) {
+                Ok(Some(slots)) => self.content = Content::Resident(slots),
+                problem => {
+                    let why = problem.err().map_or("it is missing".to_owned(), |e| e.to_string());
+                    tracing::error!(
+                        queue = queue.0,
+                        page = number,
+                        messages = summary.live,
+                        why,
+                        "an index page cannot be read; its messages stay in the log, out of reach"
+                    );
+                }
+            }
+        }
+        match &mut self.content {
+            Content::Resident(slots) => Some(slots),
+            Content::Evicted(_) => None,
+        }
+    }
+}
+
+fn load(queue: QueueId, page: u64, catalogue: &dyn Catalogue) -> CatalogueResult<Option<Slots>> {
+    let value = catalogue.get(Tree::Pages, &page_key(PAGE_KEY, queue, page))?;
+    Ok(value.and_then(|value| Slots::decode(&value)))
+}

@@ -1,0 +1,404 @@
+//! The start: the catalogue's last checkpoint, and the log from there on.
+//!
+//! Why this is right is told in docs/format.md, "Recovery". Reads everything back as plain values;
+//! knows nothing of brokers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::catalogue::{Catalogue, CatalogueError, Tree};
+use super::contents::{Contents, Defined};
+use super::files::Files;
+use super::index::{SUMMARY_KEY, decode_page_key};
+use super::meta::{self, QueueRecord};
+use super::page::Summary;
+use super::record::{Kind, MARK_RECORD_BYTES, Place, decode};
+use super::scan::{Damage, Extent, Scanned, scan};
+use super::segment::{DATA_START, SegmentFile, SegmentHeader};
+use super::segments::{Position, Segment, Segments};
+use super::tally::{Living, Tally};
+use super::{QueueId, RecoveredQueue};
+use crate::message::MessageId;
+
+/// Why a store cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// A file or folder cannot be read or written.
+    Io(io::Error),
+    /// The catalogue cannot be opened.
+    Catalogue(CatalogueError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "cannot open the log: {error}"),
+            Self::Catalogue(error) => write!(f, "cannot open the catalogue: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<CatalogueError> for OpenError {
+    fn from(error: CatalogueError) -> Self {
+        Self::Catalogue(error)
+    }
+}
+
+/// What a start has found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What the log adds up to.
+    pub contents: Contents,
+    /// Its segments.
+    pub segments: Segments,
+    /// The data directory's own number.
+    pub salt: u64,
+    /// No queue has this number or a higher one.
+    pub next_queue: u64,
+    /// Per queue with messages.
+    pub queues: HashMap<QueueId, RecoveredQueue>,
+    /// What cannot be read.
+    pub damage: Vec<Damage>,
+    /// Octets of the log that were read.
+    pub replayed_bytes: u64,
+    /// The broker had been stopped in good order.
+    pub clean: bool,
+}
+
+/// Reads everything back. `rebuild`: the catalogue was lost, and the whole log is read.
+/// `repair`: the log's end is synced and files without use are kept for later; without it nothing
+/// is written.
+pub(super) fn recover(
+    files: Arc<dyn Files>,
+    catalogue: Arc<dyn Catalogue>,
+    new_salt: u64,
+    repair: bool,
+) -> Result<Found, OpenError> {
+    let known = meta::read_position(&*catalogue)?;
+    let all = list(&*files)?;
+    let rebuilding = known.is_none() && !all.sound.is_empty();
+    let salt = meta::read_number(&*catalogue, meta::SALT)?;
+    let salt = salt.or_else(|| all.salt()).unwrap_or(new_salt);
+    if known.is_none() && !rebuilding && repair {
+        begin_catalogue(&*catalogue, salt)?;
+    }
+    let contents = Contents::new(catalogue.clone());
+    let mut start = Start {
+        position: known.unwrap_or_default(),
+        clean: meta::read_clean(&*catalogue)?,
+        rebuilding,
+        salt,
+        records: HashMap::new(),
+        damage: Vec::new(),
+        tally: Tally::default(),
+        replayed_bytes: 0,
+        contents,
+    };
+    if rebuilding {
+        tracing::error!(
+            segments = all.sound.len(),
+            "the catalogue is empty though the log is not: it is made anew from the log, and \
+             messages that were acknowledged before may come back"
+        );
+    }
+    start.read_catalogue()?;
+    let (log, free) = start.sort_out(all);
+    let end = start.replay(&log, repair)?;
+    start.finish(&*catalogue, files, log, free, end)
+}
+
+/// Before the first segment is: so that an empty catalogue beside a log is known to be a loss.
+fn begin_catalogue(catalogue: &dyn Catalogue, salt: u64) -> Result<(), OpenError> {
+    let facts = vec![meta::number(meta::SALT, salt), meta::position(Position::default())];
+    catalogue.apply(Tree::Meta, facts)?;
+    catalogue.sync()?;
+    Ok(())
+}
+
+/// The files of the log as they were found.
+struct Listing {
+    /// With a sound header, by number.
+    sound: BTreeMap<u64, (SegmentFile, SegmentHeader)>,
+    /// With none, or one that says that the file is free.
+    others: Vec<SegmentFile>,
+    last_file: u64,
+}
+
+impl Listing {
+    fn salt(&self) -> Option<u64> {
+        self.sound.values().next().map(|(_, header)| header.salt)
+    }
+}
+
+fn list(files: &dyn Files) -> io::Result<Listing> {
+    let mut listing = Listing { sound: BTreeMap::new(), others: Vec::new(), last_file: 0 };
+    for name in files.list()? {
+        let Some(number) = SegmentFile::number_of(&name) else { continue };
+        listing.last_file = listing.last_file.max(number);
+        let file = SegmentFile::open(files, &name)?;
+        match SegmentHeader::read(&*file.file)? {
+            Some(header) if header.number > 0 => {
+                if let Some((twin, _)) = listing.sound.insert(header.number, (file, header)) {
+                    listing.others.push(twin);
+                }
+            }
+            _ => listing.others.push(file),
+        }
+    }
+    Ok(listing)
+}
+
+/// The segments that count, in order, and where each ends if the next one says so.
+type Log = BTreeMap<u64, (SegmentFile, Option<u64>)>;
+
+struct Start {
+    position: Position,
+    clean: Option<Position>,
+    rebuilding: bool,
+    salt: u64,
+    records: HashMap<QueueId, QueueRecord>,
+    damage: Vec<Damage>,
+    tally: Tally,
+    replayed_bytes: u64,
+    contents: Contents,
+}
+
+impl Start {
+    /// What the last checkpoint has written.
+    fn read_catalogue(&mut self) -> Result<(), OpenError> {
+        let catalogue = self.contents.catalogue.clone();
+        let mut bad = 0;
+        catalogue.scan(Tree::Definitions, &[], &mut |key, value| {
+            let Some((segment, value)) = meta::decode_definition(value) else {
+                bad += 1;
+                return true;
+            };
+            let defined = Defined { segment, value: value.into() };
+            self.tally.change(segment as u32, 1, defined.bytes(key));
+            self.contents.definitions.lock().all.insert(key.to_vec(), defined);
+            true
+        })?;
+        catalogue.scan(Tree::Queues, &[], &mut |key, value| {
+            match (meta::decode_queue_key(key), QueueRecord::decode(value)) {
+                (Some(queue), Some(record)) => {
+                    self.records.insert(queue, record);
+                }
+                _ => bad += 1,
+            }
+            true
+        })?;
+        catalogue.scan(Tree::Pages, &[SUMMARY_KEY], &mut |key, value| {
+            match (decode_page_key(key), Summary::decode(value)) {
+                (Some((queue, page)), Some(summary)) => {
+                    summary.shares.iter().for_each(|share| self.tally.add_share(share));
+                    let index = self.contents.index_or_new(queue);
+                    index.lock().add_stored(page, summary);
+                }
+                _ => bad += 1,
+            }
+            true
+        })?;
+        if bad > 0 {
+            tracing::error!(bad, "the catalogue holds values that cannot be read; they are kept");
+        }
+        for (_, index) in self.contents.indexes() {
+            index.lock().remove_transient(&*catalogue, &mut self.tally);
+        }
+        Ok(())
+    }
+
+    /// Which files are the log, and which are of no use any more.
+    fn sort_out(&mut self, all: Listing) -> (Log, Vec<SegmentFile>) {
+        let mut needed: HashSet<u64> = HashSet::new();
+        for (segment, living) in self.tally.iter() {
+            if living.items > 0 {
+                needed.insert(u64::from(segment));
+            }
+        }
+        let last = all.sound.keys().next_back().copied().unwrap_or(0);
+        let from = if self.rebuilding { last + 1 } else { self.position.segment.max(1) };
+        needed.extend(from..=last);
+        if self.rebuilding {
+            needed.extend(all.sound.keys());
+        }
+        let ends: HashMap<u64, u64> =
+            all.sound.values().map(|(_, header)| (header.previous, header.previous_end)).collect();
+        let (mut log, mut free, mut others) = (Log::new(), Vec::new(), all.others);
+        for (number, (file, _)) in all.sound {
+            if needed.remove(&number) {
+                log.insert(number, (file, ends.get(&number).copied()));
+            } else {
+                free.push(file);
+            }
+        }
+        for number in needed {
+            match find_without_header(&mut others, number, self.salt) {
+                Some(file) => {
+                    let what = format!("the header of segment {number} is damaged");
+                    let file_name = file.name.clone();
+                    self.damage.push(Damage {
+                        file: file_name,
+                        offset: 0,
+                        bytes: DATA_START,
+                        what,
+                    });
+                    log.insert(number, (file, ends.get(&number).copied()));
+                }
+                None => self.on_missing(number),
+            }
+        }
+        free.extend(others);
+        (log, free)
+    }
+
+    /// A segment is gone with all that lived in it.
+    fn on_missing(&mut self, number: u64) {
+        let catalogue = self.contents.catalogue.clone();
+        let mut lost = 0;
+        for (queue, index) in self.contents.indexes() {
+            let gone = index.lock().remove_segment(number, &*catalogue, &mut self.tally);
+            if gone > 0 {
+                tracing::error!(segment = number, queue = queue.0, messages = gone, "lost");
+            }
+            lost += gone;
+        }
+        let what = format!("segment {number} is missing, and {lost} messages that the index has");
+        self.damage.push(Damage { file: "".into(), offset: 0, bytes: 0, what });
+    }
+
+    /// Reads the log from the checkpoint on; where it ends.
+    fn replay(&mut self, log: &Log, repair: bool) -> Result<Position, OpenError> {
+        let mut end = self.position;
+        let first = if self.rebuilding { 0 } else { self.position.segment };
+        for (&number, (file, known_end)) in log.range(first..) {
+            let here = number == self.position.segment && !self.rebuilding;
+            let start = if here { self.position.offset } else { DATA_START };
+            let mark = if here { Some(self.position.mark) } else { None };
+            let extent = Extent { number, salt: self.salt, start, mark, end: *known_end };
+            let Self { contents, tally, rebuilding, .. } = self;
+            let scanned = scan(file, extent, &mut |place, raw| {
+                contents.replay(place, raw, *rebuilding, tally);
+            })?;
+            self.replayed_bytes += scanned.end.saturating_sub(start);
+            if repair && known_end.is_none() {
+                // A process that was killed may have left this to the system; from now on we
+                // rely on it.
+                file.file.sync()?;
+            }
+            let Scanned { end: offset, next_mark, damage, torn_bytes } = scanned;
+            if torn_bytes > 0 {
+                tracing::info!(file = &*file.name, offset, torn_bytes, "dropped a torn batch");
+            }
+            self.damage.extend(damage);
+            end = Position { segment: number, offset, mark: next_mark.unwrap_or(end.mark) };
+        }
+        Ok(end)
+    }
+
+    fn finish(
+        self,
+        catalogue: &dyn Catalogue,
+        files: Arc<dyn Files>,
+        log: Log,
+        free: Vec<SegmentFile>,
+        end: Position,
+    ) -> Result<Found, OpenError> {
+        let Self { contents, mut tally, salt, records, damage, clean, replayed_bytes, .. } = self;
+        let clean = clean == Some(end) && replayed_bytes == 0;
+        let defined = contents.defined_queues();
+        if let Some(defined) = &defined {
+            drop_undefined(&contents, defined, &mut tally);
+        }
+        let all = log.into_iter().map(|(number, (file, _))| {
+            (number, Segment { file, living: Living::default(), moving: false })
+        });
+        let last_file = contents_last_file(&*files)?;
+        let segments = Segments::new(files, all.collect(), free, last_file);
+        segments.advance(end, &mut tally);
+        let next_queue = meta::read_number(catalogue, meta::NEXT_QUEUE)?.unwrap_or(1).max(1);
+        let seen = contents.indexes().into_iter().map(|(queue, _)| queue.0).max().unwrap_or(0);
+        let defined = defined.iter().flatten().map(|queue| queue.0).max().unwrap_or(0);
+        let next_queue = next_queue.max(seen + 1).max(defined + 1);
+        let queues = recovered_queues(&contents, &records, clean);
+        for damaged in &damage {
+            tracing::error!(
+                file = &*damaged.file,
+                offset = damaged.offset,
+                bytes = damaged.bytes,
+                what = damaged.what,
+                "the log is damaged; what can be read is kept"
+            );
+        }
+        Ok(Found { contents, segments, salt, next_queue, queues, damage, replayed_bytes, clean })
+    }
+}
+
+fn contents_last_file(files: &dyn Files) -> io::Result<u64> {
+    Ok(files.list()?.iter().filter_map(|name| SegmentFile::number_of(name)).max().unwrap_or(0))
+}
+
+/// A file that begins with a mark of that segment: its header was damaged.
+fn find_without_header(
+    others: &mut Vec<SegmentFile>,
+    number: u64,
+    salt: u64,
+) -> Option<SegmentFile> {
+    let begins = |file: &SegmentFile| {
+        let mut octets = [0; MARK_RECORD_BYTES as usize];
+        let read = file.file.read_at(&mut octets, DATA_START).unwrap_or(0);
+        let place = Place { segment: number, offset: DATA_START, salt };
+        let first = octets.get(..read).and_then(|octets| decode(octets, place));
+        first.is_some_and(|raw| raw.kind == Some(Kind::Mark))
+    };
+    let found = others.iter().position(begins)?;
+    Some(others.swap_remove(found))
+}
+
+/// Messages of queues that are not defined were never to survive, or went with their queue.
+fn drop_undefined(contents: &Contents, defined: &HashSet<QueueId>, tally: &mut Tally) {
+    for (queue, _) in contents.indexes() {
+        if !defined.contains(&queue) {
+            contents.drop_queue(queue, tally);
+        }
+    }
+}
+
+fn recovered_queues(
+    contents: &Contents,
+    records: &HashMap<QueueId, QueueRecord>,
+    clean: bool,
+) -> HashMap<QueueId, RecoveredQueue> {
+    let mut queues = HashMap::new();
+    for (queue, record) in records {
+        let (last, delivered_to) = (record.last, record.delivered_to);
+        queues.insert(*queue, RecoveredQueue { first: last, last, count: 0, delivered_to });
+    }
+    for (queue, index) in contents.indexes() {
+        let mut index = index.lock();
+        let record = records.get(&queue).copied().unwrap_or_default();
+        let last = index.last().max(record.last);
+        index.raise_last(last);
+        // Without a stop in good order anything may have been delivered.
+        let delivered_to = if clean { record.delivered_to } else { last };
+        let (first, count) = (index.first(), index.live());
+        queues.insert(queue, RecoveredQueue { first, last, count, delivered_to });
+    }
+    if !clean {
+        for queue in queues.values_mut() {
+            queue.delivered_to = MessageId(queue.last.0.max(queue.delivered_to.0));
+        }
+    }
+    queues
+}

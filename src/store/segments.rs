@@ -1,0 +1,204 @@
+//! The segments of the log: which there are, what lives in them, and the files that wait to be
+//! used again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::files::Files;
+use super::segment::{DATA_START, SEGMENT_BYTES, SegmentFile, SegmentHeader};
+use super::tally::{Living, Tally};
+
+/// Files that wait to be used again; more are removed.
+const SPARES_MAX: usize = 4;
+/// And so many once nothing is going on.
+const SPARES_IDLE_MAX: usize = 1;
+
+/// A place in the log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(super) struct Position {
+    /// The segment's number; 0 before the first.
+    pub segment: u64,
+    /// The offset there.
+    pub offset: u64,
+    /// The number of the next mark.
+    pub mark: u64,
+}
+
+/// A segment of the log.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    /// Its file.
+    pub file: SegmentFile,
+    /// What is needed of it.
+    pub living: Living,
+    /// What is living is on its way out of it.
+    pub moving: bool,
+}
+
+/// All segments.
+#[derive(Debug)]
+pub(super) struct Segments {
+    files: Arc<dyn Files>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    all: BTreeMap<u64, Segment>,
+    spares: Vec<SegmentFile>,
+    next_file: u64,
+    position: Position,
+}
+
+impl Segments {
+    /// Those that a start has found: the log's, and files that can be used again.
+    pub(super) fn new(
+        files: Arc<dyn Files>,
+        all: BTreeMap<u64, Segment>,
+        spares: Vec<SegmentFile>,
+        next_file: u64,
+    ) -> Self {
+        let position = Position::default();
+        Self { files, state: Mutex::new(State { all, spares, next_file, position }) }
+    }
+
+    /// Where the files are.
+    pub(super) fn files(&self) -> &Arc<dyn Files> {
+        &self.files
+    }
+
+    /// The file of a segment.
+    pub(super) fn file(&self, number: u64) -> Option<SegmentFile> {
+        self.state.lock().all.get(&number).map(|segment| segment.file.clone())
+    }
+
+    /// Begins a segment with that number which has room for so many octets.
+    pub(super) fn begin(&self, header: SegmentHeader, bytes: u64) -> io::Result<SegmentFile> {
+        let needed = (DATA_START + bytes).next_multiple_of(DATA_START).max(SEGMENT_BYTES);
+        let file = match self.take_spare(needed) {
+            Some(file) => file,
+            None => self.create(needed, false)?,
+        };
+        header.write(&*file.file)?;
+        let segment = Segment { file: file.clone(), living: Living::default(), moving: false };
+        self.state.lock().all.insert(header.number, segment);
+        Ok(file)
+    }
+
+    /// Everything before this place is on disk and known to the indexes.
+    pub(super) fn advance(&self, position: Position, tally: &mut Tally) {
+        let mut state = self.state.lock();
+        state.position = position;
+        for (number, change) in tally.drain() {
+            if let Some(segment) = state.all.get_mut(&u64::from(number)) {
+                segment.living.items += change.items;
+                segment.living.bytes += change.bytes;
+            }
+        }
+    }
+
+    /// Up to where everything is on disk and known to the indexes.
+    pub(super) fn position(&self) -> Position {
+        self.state.lock().position
+    }
+
+    /// Frees the segments before a checkpoint in which nothing lives. True if any was.
+    pub(super) fn reclaim(&self, checkpoint: Position) -> bool {
+        let freed: Vec<SegmentFile> = {
+            let mut state = self.state.lock();
+            let dead = |number: u64, segment: &Segment| {
+                number < checkpoint.segment && segment.living.items <= 0
+            };
+            let numbers: Vec<u64> =
+                state.all.iter().filter(|(n, s)| dead(**n, s)).map(|(n, _)| *n).collect();
+            let take = |number: &u64| state.all.remove(number).map(|segment| segment.file);
+            numbers.iter().filter_map(take).collect()
+        };
+        let any = !freed.is_empty();
+        for file in freed {
+            self.free(file, SPARES_MAX);
+        }
+        any
+    }
+
+    /// Keeps a file for later, or removes it.
+    fn free(&self, file: SegmentFile, spares_max: usize) {
+        let keep = {
+            let state = self.state.lock();
+            file.bytes == SEGMENT_BYTES && state.spares.len() < spares_max
+        };
+        // The mark is for whoever has lost the catalogue; nothing relies on its being there.
+        let marked = SegmentHeader::default().write(&*file.file);
+        if keep && marked.is_ok() {
+            self.state.lock().spares.push(file);
+        } else if let Err(error) = self.files.remove(&file.name) {
+            tracing::warn!(file = &*file.name, %error, "a file of the log cannot be removed");
+        }
+    }
+
+    /// Sees to it that one file is ready to be used, and that not too many are.
+    pub(super) fn tidy_spares(&self) {
+        let surplus = {
+            let mut state = self.state.lock();
+            let keep = state.spares.len().min(SPARES_IDLE_MAX);
+            state.spares.split_off(keep)
+        };
+        for file in surplus {
+            self.free(file, 0);
+        }
+        if self.state.lock().spares.is_empty() {
+            // Without room there will be one later.
+            if let Ok(file) = self.create(SEGMENT_BYTES, true) {
+                self.state.lock().spares.push(file);
+            }
+        }
+    }
+
+    /// The segment that is most worth being emptied, if the files take more than they should:
+    /// twice what lives, and two segments.
+    pub(super) fn sparse(&self) -> Option<(u64, Segment)> {
+        let mut state = self.state.lock();
+        let current = state.position.segment;
+        let taken: u64 = state.all.values().map(|segment| segment.file.bytes).sum();
+        let living: i64 = state.all.values().map(|segment| segment.living.bytes).sum();
+        if taken <= living.max(0) as u64 * 2 + 2 * SEGMENT_BYTES {
+            return None;
+        }
+        let old = state.all.iter_mut().filter(|(n, s)| **n < current && !s.moving);
+        let (number, segment) = old
+            .filter(|(_, s)| s.living.items > 0 && (s.living.bytes as u64) < s.file.bytes / 2)
+            .min_by_key(|(_, s)| s.living.bytes)?;
+        segment.moving = true;
+        Some((*number, segment.clone()))
+    }
+
+    /// What lives in a segment could not all be moved: another time.
+    pub(super) fn not_moved(&self, number: u64) {
+        if let Some(segment) = self.state.lock().all.get_mut(&number) {
+            segment.moving = false;
+        }
+    }
+
+    /// Every segment of the log.
+    pub(super) fn all(&self) -> BTreeMap<u64, Segment> {
+        self.state.lock().all.clone()
+    }
+
+    fn take_spare(&self, bytes: u64) -> Option<SegmentFile> {
+        let mut state = self.state.lock();
+        let found = state.spares.iter().position(|file| file.bytes >= bytes)?;
+        Some(state.spares.swap_remove(found))
+    }
+
+    fn create(&self, bytes: u64, written: bool) -> io::Result<SegmentFile> {
+        let number = {
+            let mut state = self.state.lock();
+            state.next_file += 1;
+            state.next_file
+        };
+        SegmentFile::create(&*self.files, number, bytes, written)
+    }
+}
