@@ -164,6 +164,17 @@ impl Table {
         write_sized(out, &self.0);
     }
 
+    /// The contents with the entries sorted by name: equal tables give equal octets.
+    pub fn sorted_bytes(&self) -> Vec<u8> {
+        let mut sorted = Vec::with_capacity(self.0.len());
+        for (name, value) in self.sorted() {
+            sorted.push(name.len() as u8);
+            sorted.extend_from_slice(name);
+            sorted.extend_from_slice(value);
+        }
+        sorted
+    }
+
     /// Entries sorted by name; repeated names keep their order, because the first one wins.
     fn sorted(&self) -> Vec<(&[u8], &[u8])> {
         let mut fields: Vec<_> = self.view().raw_fields().collect();

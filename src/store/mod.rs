@@ -1,11 +1,23 @@
 //! The store's edge: what durable queues and definitions hand over, and what they take back.
 
+mod definition;
 mod directory;
+mod double;
+mod error;
+mod inspect;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+pub use definition::{
+    BadDefinition, BindingDefinition, Definition, DestinationName, ExchangeDefinition, Half,
+    QueueDefinition,
+};
 pub use directory::{DataDirectory, DataDirectoryError};
+pub use error::StoreError;
+pub use inspect::{EXIT_DAMAGED, EXIT_SOUND, EXIT_UNREADABLE, check, dump};
+
+use double::Double;
 
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{Outbox, Wakes};
@@ -18,6 +30,7 @@ pub struct QueueId(pub u64);
 #[derive(Debug)]
 pub struct Store {
     directory: DataDirectory,
+    double: Arc<Double>,
 }
 
 /// Which messages of a queue are wanted back.
@@ -63,10 +76,34 @@ pub struct RecoveredQueue {
     pub delivered_to: MessageId,
 }
 
+/// What a store has found at its start.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Everything that is defined and could be read, in any order.
+    pub definitions: Vec<Definition>,
+    /// The queues that have had messages.
+    pub queues: HashMap<QueueId, RecoveredQueue>,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.double.state.lock().ended = true;
+        self.double.bell.ring();
+    }
+}
+
 impl Store {
-    /// The store in that directory.
-    pub fn new(directory: DataDirectory) -> Self {
-        Self { directory }
+    /// Opens the store in that directory, which takes as long as reading all of it does.
+    pub fn open(directory: DataDirectory) -> Result<(Arc<Self>, Recovered), StoreError> {
+        let (double, definitions) = Double::open(directory.path());
+        let recovered = Recovered { definitions, queues: HashMap::new() };
+        Ok((Arc::new(Self { directory, double }), recovered))
+    }
+
+    /// Writes everything that waits and ends. Takes as long as that does; a second call does
+    /// nothing. `delivered` tells up to where each queue has delivered its messages.
+    pub fn close(&self, delivered: Vec<(QueueId, MessageId)>) {
+        self.double.close(self.directory.path(), delivered);
     }
 
     /// Where it is.
@@ -76,7 +113,9 @@ impl Store {
 
     /// A number that no queue has had.
     pub fn new_queue_id(&self) -> QueueId {
-        QueueId(0)
+        let mut state = self.double.state.lock();
+        state.last_queue += 1;
+        QueueId(state.last_queue)
     }
 
     // ---- messages -------------------------------------------------------------------------
@@ -128,36 +167,53 @@ impl Store {
     // ---- definitions ----------------------------------------------------------------------
 
     /// Something is defined, or defined anew. Called under the virtual host's topology lock.
-    pub fn define(&self, _key: Vec<u8>, _value: Vec<u8>, _wakes: &mut Wakes) -> Seq {
-        Seq::NONE
+    pub fn define(&self, key: Vec<u8>, value: Vec<u8>, wakes: &mut Wakes) -> Seq {
+        let mut state = self.double.state.lock();
+        state.definitions.insert(key, value);
+        state.last += 1;
+        wakes.ring(&self.double.bell);
+        Seq(state.last)
     }
 
     /// Something is no longer defined; a queue's messages go with it.
-    pub fn forget(&self, _key: Vec<u8>, _queue: Option<QueueId>, _wakes: &mut Wakes) -> Seq {
-        Seq::NONE
+    #[allow(clippy::needless_pass_by_value, reason = "the real store keeps it")]
+    pub fn forget(&self, key: Vec<u8>, _queue: Option<QueueId>, wakes: &mut Wakes) -> Seq {
+        let mut state = self.double.state.lock();
+        state.definitions.remove(&key);
+        state.last += 1;
+        wakes.ring(&self.double.bell);
+        Seq(state.last)
     }
 
     /// The latest change of definitions: once that is settled, so are all before.
     pub fn definitions_seq(&self) -> Seq {
-        Seq::NONE
+        Seq(self.double.state.lock().last)
     }
 
     // ---- waiting --------------------------------------------------------------------------
 
     /// Everything handed over before it, removals too, is settled when this is.
-    pub fn fence(&self, _wakes: &mut Wakes) -> Seq {
-        Seq::NONE
+    pub fn fence(&self, wakes: &mut Wakes) -> Seq {
+        let mut state = self.double.state.lock();
+        state.last += 1;
+        wakes.ring(&self.double.bell);
+        Seq(state.last)
     }
 
     /// Whether something is on disk, or need not go there any more.
-    pub fn is_settled(&self, _seq: Seq) -> bool {
-        true
+    pub fn is_settled(&self, seq: Seq) -> bool {
+        seq.0 <= self.double.state.lock().settled
     }
 
-    /// Has that outbox woken, with `confirms` raised, once something is settled. False if it is
+    /// Has that outbox woken, with `settled` raised, once something is settled. False if it is
     /// settled already, and then nothing happens.
-    pub fn wait(&self, _seq: Seq, _outbox: &Arc<Outbox>) -> bool {
-        false
+    pub fn wait(&self, seq: Seq, outbox: &Arc<Outbox>) -> bool {
+        let mut state = self.double.state.lock();
+        let waits = seq.0 > state.settled;
+        if waits {
+            state.waiting.push((seq, outbox.clone()));
+        }
+        waits
     }
 
     /// Takes off the front what is settled; gives the last of that. If something remains and its
@@ -172,13 +228,24 @@ impl Store {
     }
 
     /// So much waits to be written that publishers should not be read from.
+    #[inline]
     pub fn is_full(&self) -> bool {
-        false
+        self.double.state.lock().full
     }
 
-    /// Has that outbox woken once there is room. False if there is.
-    pub fn wait_for_room(&self, _outbox: &Arc<Outbox>) -> bool {
-        false
+    /// Has that outbox woken, with `settled` raised, once there is room. False if there is. Who
+    /// waits already may ask again, and is woken at least once.
+    pub fn wait_for_room(&self, outbox: &Arc<Outbox>) -> bool {
+        let mut state = self.double.state.lock();
+        if state.full {
+            state.for_room.push(outbox.clone());
+        }
+        state.full
+    }
+
+    /// The disk has no room: what waits to be written goes on waiting.
+    pub fn is_out_of_space(&self) -> bool {
+        self.double.state.lock().out_of_space
     }
 
     // ---- memory ---------------------------------------------------------------------------
@@ -186,5 +253,45 @@ impl Store {
     /// Whether memory is short: then transient messages are handed over too.
     pub fn is_memory_short(&self) -> bool {
         false
+    }
+
+    /// Somebody has looked at the memory.
+    pub fn set_memory_short(&self, _short: bool) {}
+
+    // ---- for tests, until the real store is here -----------------------------------------
+
+    /// Nothing is settled while this is on.
+    #[doc(hidden)]
+    pub fn hold(&self, on: bool) {
+        self.double.state.lock().held = on;
+        self.double.bell.ring();
+    }
+
+    /// There is no room while this is on.
+    #[doc(hidden)]
+    pub fn set_full(&self, on: bool) {
+        self.double.state.lock().full = on;
+        self.double.bell.ring();
+    }
+
+    /// The disk has no room while this is on.
+    #[doc(hidden)]
+    pub fn set_out_of_space(&self, on: bool) {
+        self.double.state.lock().out_of_space = on;
+    }
+
+    /// How many of those who wait for something to be settled there are.
+    #[doc(hidden)]
+    pub fn waiting(&self) -> usize {
+        let state = self.double.state.lock();
+        state.waiting.len() + state.for_room.len()
+    }
+
+    /// Everything defined now.
+    #[doc(hidden)]
+    pub fn defined(&self) -> Vec<String> {
+        let state = self.double.state.lock();
+        let decoded = state.definitions.iter().map(|(key, value)| Definition::decode(key, value));
+        decoded.map(|found| found.map_or_else(|e| e.to_string(), |d| d.to_string())).collect()
     }
 }
