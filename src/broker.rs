@@ -10,10 +10,13 @@ use crate::alarm::{Alarm, Alarms};
 use crate::auth::Users;
 use crate::config::Config;
 use crate::error::{Error, Reason, Result};
+use crate::message::MessageId;
 use crate::outbox::{Outbox, Outgoing, Wakes};
 use crate::queue::ConnectionId;
-use crate::store::Store;
+use crate::store::{QueueId, Recovered, Store};
 use crate::vhost::VirtualHost;
+
+mod recovery;
 
 /// The virtual host that exists from the start.
 const DEFAULT_VHOST: &str = "/";
@@ -27,18 +30,32 @@ pub struct Node {
     pub users: Users,
     /// What runs short.
     pub alarms: Alarms,
+    /// What survives.
+    pub store: Arc<Store>,
     vhosts: DashMap<Arc<str>, Arc<VirtualHost>>,
     connections: DashMap<ConnectionId, Arc<Outbox>>,
 }
 
 impl Node {
-    /// A node with the virtual host `/`.
-    pub fn new(config: Config, store: Arc<Store>) -> Result<Self> {
-        let vhosts = DashMap::new();
-        let vhost = VirtualHost::new(DEFAULT_VHOST, store)?;
-        vhosts.insert(vhost.name().clone(), Arc::new(vhost));
-        let (users, alarms) = (Users::default(), Alarms::default());
-        Ok(Self { config, users, alarms, vhosts, connections: DashMap::new() })
+    /// A node with the virtual host `/` and everything that was there before.
+    pub fn new(config: Config, store: Arc<Store>, recovered: Recovered) -> Result<Self> {
+        let node = Self {
+            config,
+            users: Users::default(),
+            alarms: Alarms::default(),
+            store,
+            vhosts: DashMap::new(),
+            connections: DashMap::new(),
+        };
+        node.add_vhost(DEFAULT_VHOST)?;
+        node.recover(recovered);
+        Ok(node)
+    }
+
+    fn add_vhost(&self, name: &str) -> Result<()> {
+        let vhost = VirtualHost::new(name, self.store.clone())?;
+        self.vhosts.insert(vhost.name().clone(), Arc::new(vhost));
+        Ok(())
     }
 
     /// The virtual host of that name, or 530.
@@ -62,10 +79,14 @@ impl Node {
         self.connections.len()
     }
 
+    /// The durable queues, and up to where each has delivered its messages.
+    pub fn delivered(&self) -> Vec<(QueueId, MessageId)> {
+        self.vhosts.iter().flat_map(|vhost| vhost.delivered()).collect()
+    }
+
     /// Raises or clears an alarm.
     pub fn set_alarm(&self, alarm: Alarm, on: bool) {
         if self.alarms.set(alarm, on) {
-            tracing::warn!(?alarm, on, "resource alarm");
             self.tell_all(Outbox::nudge);
         }
     }

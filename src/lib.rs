@@ -24,6 +24,7 @@ pub mod bell;
 pub mod broker;
 pub mod config;
 pub mod descriptors;
+pub mod disk;
 pub mod error;
 pub mod exchange;
 pub mod listen;

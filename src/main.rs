@@ -1,15 +1,15 @@
 //! The binary: configuration, log, runtime, the broker until a signal comes, and the exit code.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use tikv_jemallocator::Jemalloc;
 use tracing::{info, warn};
 
-use warren::config::{Config, Options};
+use warren::config::{Command, Config, Options};
 use warren::signals::Signals;
-use warren::{Broker, StartError, descriptors, logging};
+use warren::{Broker, StartError, descriptors, logging, store};
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -30,6 +30,12 @@ fn run(options: &Options) -> Result<u8, StartError> {
     for variable in options.unknown_variables() {
         warn!(variable, "the environment has a variable that means nothing to warren");
     }
+    let mut out = io::stdout().lock();
+    match options.command(&config) {
+        Command::Serve => drop(out),
+        Command::Check { data_dir } => return told(store::check(&data_dir, &mut out)),
+        Command::Dump { data_dir } => return told(store::dump(&data_dir, &mut out)),
+    }
     descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(StartError::internal)?.block_on(serve(config))
@@ -47,6 +53,14 @@ async fn serve(config: Config) -> Result<u8, StartError> {
     match signals.unless(broker.stop()).await {
         Ok(()) => Ok(0),
         Err(signal) => std::process::exit(signal.exit_code().into()),
+    }
+}
+
+/// The exit code of a command that writes, also if nobody wants to read all of it.
+fn told(outcome: io::Result<u8>) -> Result<u8, StartError> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(store::EXIT_SOUND),
+        outcome => outcome.map_err(StartError::internal),
     }
 }
 

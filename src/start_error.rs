@@ -7,12 +7,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::config::ConfigError;
-use crate::store::DataDirectoryError;
+use crate::store::{DataDirectoryError, StoreError};
 
 /// Exit code when an address cannot be listened on (`EX_UNAVAILABLE` of sysexits).
 const EXIT_UNAVAILABLE: u8 = 69;
 /// Exit code when something inside failed (`EX_SOFTWARE`).
 const EXIT_INTERNAL: u8 = 70;
+/// Exit code when what is stored cannot be used (`EX_IOERR`).
+const EXIT_STORE: u8 = 74;
 /// Exit code when the data directory cannot be used (`EX_CANTCREAT`).
 const EXIT_DATA_DIRECTORY: u8 = 73;
 
@@ -41,6 +43,8 @@ pub enum StartError {
     },
     /// The data directory cannot be used.
     DataDirectory(DataDirectoryError),
+    /// What is stored there cannot be used.
+    Store(StoreError),
     /// Something inside the broker failed.
     Internal(String),
 }
@@ -69,6 +73,7 @@ impl StartError {
             | Self::AddressNotPermitted(_)
             | Self::CannotListen { .. } => EXIT_UNAVAILABLE,
             Self::DataDirectory(_) => EXIT_DATA_DIRECTORY,
+            Self::Store(_) => EXIT_STORE,
             Self::Internal(_) => EXIT_INTERNAL,
         }
     }
@@ -95,6 +100,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen on {address}: {error}")
             }
             Self::DataDirectory(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
             Self::Internal(what) => write!(f, "cannot start: {what}"),
         }
     }
@@ -111,6 +117,12 @@ impl From<ConfigError> for StartError {
 impl From<DataDirectoryError> for StartError {
     fn from(error: DataDirectoryError) -> Self {
         Self::DataDirectory(error)
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -141,6 +153,11 @@ mod tests {
         assert_eq!(in_use.exit_code(), 69);
         let locked = DataDirectoryError::InUse("d".into(), None);
         assert_eq!(StartError::from(locked).exit_code(), 73);
+        let damaged = StoreError::Damaged { path: "d/log".into(), what: "no end".to_owned() };
+        let damaged = StartError::from(damaged);
+        let expected =
+            "what is stored in d/log is damaged: no end (`warren check` tells all of it)";
+        assert_eq!((damaged.to_string().as_str(), damaged.exit_code()), (expected, 74));
         assert_eq!(StartError::internal("x").exit_code(), 70);
     }
 }

@@ -383,6 +383,25 @@ fn the_log_can_be_silent() {
 }
 
 #[test]
+fn what_is_stored_can_be_looked_at_without_a_broker() {
+    for command in ["check", "dump"] {
+        let output = warren(&[command, "nowhere"]).output();
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("nowhere"));
+    }
+    let data = tempfile::tempdir().expect("a directory");
+    let data = data.path().to_str().expect("UTF-8");
+    let running = warren(&["--listen", BY_FLAG, "--data-dir", data]).start(1);
+    assert_eq!(running.signal(Signal::TERM).status.code(), Some(0));
+    for command in ["check", "dump"] {
+        let named = warren(&[command, data]).output();
+        let configured = warren(&[command]).variable("WARREN_DATA_DIR", data).output();
+        assert_eq!(named.status.code(), Some(0), "{}", text(&named.stdout));
+        assert_eq!(named.stdout, configured.stdout);
+    }
+}
+
+#[test]
 fn version_and_help_are_told_on_standard_output() {
     let told = |arguments: &[&str]| {
         let output = warren(arguments).output();
@@ -393,6 +412,12 @@ fn version_and_help_are_told_on_standard_output() {
     let help = told(&["--help"]);
     for expected in ["serve", "Examples:", "Exit codes:", "--version"] {
         assert!(help.contains(expected), "{expected}: {help}");
+    }
+    for command in ["check", "dump"] {
+        let help = told(&[command, "--help"]);
+        for expected in [&format!("warren {command} [OPTIONS] [DATA_DIR]"), "Exit codes:"] {
+            assert!(help.contains(expected), "{expected}: {help}");
+        }
     }
     let help = told(&["serve", "--help"]);
     for name in [
@@ -408,6 +433,7 @@ fn version_and_help_are_told_on_standard_output() {
         "max-connections",
         "max-consumers-per-channel",
         "memory-limit",
+        "disk-free-limit",
         "config",
     ] {
         let variable = format!("WARREN_{}", name.to_uppercase().replace('-', "_"));

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("names", &[]),
     ("signals", &[]),
     ("descriptors", &[]),
+    ("disk", &[]),
     ("alarm", &[]),
     ("bell", &[]),
     ("message", &[]),
@@ -30,7 +31,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("queue", &["amqp", "error", "message", "outbox", "store"]),
     ("exchange", &["amqp", "error", "message", "queue"]),
     ("vhost", &["amqp", "error", "exchange", "message", "names", "outbox", "queue", "store"]),
-    ("broker", &["alarm", "auth", "config", "error", "outbox", "queue", "store", "vhost"]),
+    (
+        "broker",
+        &["alarm", "auth", "config", "error", "message", "outbox", "queue", "store", "vhost"],
+    ),
     (
         "server",
         &[
@@ -40,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "broker",
             "config",
             "descriptors",
+            "disk",
             "error",
             "exchange",
             "listen",
@@ -63,6 +68,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("amq_protocol", &["amqp/"]),
     ("clap", &["config/"]),
     ("dashmap", &["broker.rs", "vhost/"]),
+    ("sha2", &["store/"]),
     ("sled", &["store/"]),
     ("tokio", &["listen.rs", "main.rs", "outbox.rs", "server/", "signals.rs"]),
 ];

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{ConfigError, Origin};
-pub use options::Options;
+pub use options::{Command, Options};
 
 use crate::memory;
 
@@ -55,6 +55,8 @@ pub const CONSUMERS_PER_CHANNEL_MAX: usize = 10_000_000;
 pub const MEMORY_LIMIT_DEFAULT_PERCENT: u64 = 60;
 /// An empty broker already uses more; a smaller limit stops every publisher for ever.
 pub const MEMORY_LIMIT_MIN_BYTES: u64 = 1024 * 1024;
+/// Free disk space below which publishers are stopped; the limit of `RabbitMQ`.
+pub const DISK_FREE_LIMIT_DEFAULT_BYTES: u64 = 50_000_000;
 
 /// What the broker runs with. Immutable once it is given to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub struct Config {
     pub consumers_per_channel_max: usize,
     /// Resident memory above which publishers are stopped.
     pub memory_limit_bytes: u64,
+    /// Free space on the disk of the data directory below which publishers are stopped.
+    pub disk_free_limit_bytes: u64,
 }
 
 impl Default for Config {
@@ -102,6 +106,7 @@ impl Default for Config {
             max_connections: 0,
             consumers_per_channel_max: CONSUMERS_PER_CHANNEL_DEFAULT,
             memory_limit_bytes: memory::share_of_total_bytes(MEMORY_LIMIT_DEFAULT_PERCENT),
+            disk_free_limit_bytes: DISK_FREE_LIMIT_DEFAULT_BYTES,
         }
     }
 }

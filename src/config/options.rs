@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches};
 
 use super::Config;
 use super::error::{ConfigError, Origin};
@@ -18,6 +18,12 @@ const CONFIG_FLAG: &str = "config";
 const CONFIG_VARIABLE: &str = "WARREN_CONFIG";
 const VARIABLE_PREFIX: &str = "WARREN_";
 
+const SERVE: &str = "serve";
+const CHECK: &str = "check";
+const DUMP: &str = "dump";
+/// The key of the setting that `check` and `dump` take as their argument.
+const DATA_DIR: &str = "data-dir";
+
 const ABOUT: &str = "A message broker that speaks AMQP 0-9-1 exactly as RabbitMQ does";
 
 const EXIT_CODES: &str = "\
@@ -27,6 +33,7 @@ Exit codes:
    69  an address cannot be listened on
    70  something inside the broker failed
    73  the data directory cannot be used
+   74  what is stored there cannot be used
    78  the configuration file or the environment is wrong
   130  SIGINT ended it before it was ready, or a second one before it had stopped
   143  the same with SIGTERM";
@@ -37,6 +44,7 @@ Without a command, `warren` is `warren serve`, and takes its options.
 Examples:
   warren
   warren serve --listen 0.0.0.0:5672 --data-dir /var/lib/warren
+  warren check /var/lib/warren
   warren serve --help";
 
 const SERVE_EXAMPLES: &str = "\
@@ -49,11 +57,56 @@ Examples:
   warren serve --config /etc/warren/warren.toml --log debug
   WARREN_LOG_FORMAT=json WARREN_MEMORY_LIMIT=4GiB warren serve";
 
+const INSPECT_EXIT_CODES: &str = "\
+No broker may use the directory meanwhile.
+
+Exit codes:
+    0  nothing is wrong with what is stored
+    1  some of it is damaged
+    2  it cannot be read, or the command line is wrong
+   78  the configuration file or the environment is wrong";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  warren check
+  warren check /var/lib/warren";
+
+const DUMP_EXAMPLES: &str = "\
+Examples:
+  warren dump
+  warren dump /var/lib/warren";
+
+/// What warren is to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Run the broker.
+    Serve,
+    /// Tell whether what is stored is sound.
+    Check {
+        /// Where it is stored.
+        data_dir: PathBuf,
+    },
+    /// Show what is stored.
+    Dump {
+        /// Where it is stored.
+        data_dir: PathBuf,
+    },
+}
+
 /// What was typed, not yet checked.
 #[derive(Clone, Debug)]
 pub struct Options {
+    command: Name,
     flags: Vec<(&'static str, String)>,
     environment: Vec<(String, OsString)>,
+}
+
+/// The name of a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Name {
+    Serve,
+    Check,
+    Dump,
 }
 
 /// One value on its way into the `Config`.
@@ -80,15 +133,30 @@ impl Options {
         arguments: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, clap::Error> {
-        let matches = command().try_get_matches_from(with_command(arguments))?;
-        let flags = matches.subcommand_matches("serve").map(flags_of).unwrap_or_default();
+        let matches = command_line().try_get_matches_from(with_command(arguments))?;
+        let (command, flags) = match matches.subcommand() {
+            Some((CHECK, matches)) => (Name::Check, flags_of(matches)),
+            Some((DUMP, matches)) => (Name::Dump, flags_of(matches)),
+            Some((_, matches)) => (Name::Serve, flags_of(matches)),
+            None => (Name::Serve, Vec::new()),
+        };
         let environment = environment.into_iter().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
             (name.starts_with(VARIABLE_PREFIX) && !value.is_empty()).then_some((name, value))
         });
         let mut environment: Vec<_> = environment.collect();
         environment.sort();
-        Ok(Self { flags, environment })
+        Ok(Self { command, flags, environment })
+    }
+
+    /// What to do with a configuration that these options gave.
+    pub fn command(&self, config: &Config) -> Command {
+        let data_dir = config.data_dir.clone();
+        match self.command {
+            Name::Serve => Command::Serve,
+            Name::Check => Command::Check { data_dir },
+            Name::Dump => Command::Dump { data_dir },
+        }
     }
 
     /// Puts all sources together, or says what is wrong with the first bad value.
@@ -162,29 +230,46 @@ fn with_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
         None => arguments.len() < 2,
     };
     if is_serve {
-        arguments.insert(arguments.len().min(1), "serve".into());
+        arguments.insert(arguments.len().min(1), SERVE.into());
     }
     arguments
 }
 
-fn command() -> Command {
-    let serve = Command::new("serve")
+fn command_line() -> clap::Command {
+    let serve = clap::Command::new(SERVE)
         .about("Runs the broker (the default command)")
         .override_usage("warren [serve] [OPTIONS]")
         .after_help(format!("{SERVE_EXAMPLES}\n\n{EXIT_CODES}"))
-        .arg(
-            Arg::new(CONFIG_FLAG)
-                .long(CONFIG_FLAG)
-                .value_name("FILE")
-                .help(format!("Configuration file, in TOML\n[env: {CONFIG_VARIABLE}]")),
-        )
+        .arg(config_flag())
         .args(SETTINGS.iter().map(flag));
-    Command::new("warren")
+    let check = clap::Command::new(CHECK)
+        .about("Tells whether what a data directory holds is sound")
+        .after_help(format!("{CHECK_EXAMPLES}\n\n{INSPECT_EXIT_CODES}"))
+        .args([data_dir_argument(), config_flag()]);
+    let dump = clap::Command::new(DUMP)
+        .about("Shows what a data directory holds")
+        .after_help(format!("{DUMP_EXAMPLES}\n\n{INSPECT_EXIT_CODES}"))
+        .args([data_dir_argument(), config_flag()]);
+    clap::Command::new("warren")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
         .after_help(format!("{ROOT_EXAMPLES}\n\n{EXIT_CODES}"))
         .subcommand_required(true)
-        .subcommand(serve)
+        .subcommands([serve, check, dump])
+}
+
+fn config_flag() -> Arg {
+    Arg::new(CONFIG_FLAG)
+        .long(CONFIG_FLAG)
+        .value_name("FILE")
+        .help(format!("Configuration file, in TOML\n[env: {CONFIG_VARIABLE}]"))
+}
+
+/// The setting `data-dir`, given as an argument and not as a flag.
+fn data_dir_argument() -> Arg {
+    Arg::new(DATA_DIR)
+        .value_name("DATA_DIR")
+        .help("The directory; the one that is configured unless named here")
 }
 
 fn flag(setting: &'static Setting) -> Arg {
@@ -200,7 +285,9 @@ fn flag(setting: &'static Setting) -> Arg {
 fn flags_of(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     let keys = SETTINGS.iter().map(|setting| setting.key).chain([CONFIG_FLAG]);
     let flag = |key| {
-        let texts: Vec<_> = matches.get_many::<String>(key)?.map(String::as_str).collect();
+        // Most commands take only some of them.
+        let given = matches.try_get_many::<String>(key).ok()??;
+        let texts: Vec<_> = given.map(String::as_str).collect();
         Some((key, texts.join(",")))
     };
     keys.filter_map(flag).collect()
@@ -342,7 +429,7 @@ mod tests {
 
     #[test]
     fn the_command_line_itself_is_sound() {
-        command().debug_assert();
+        command_line().debug_assert();
         let exit_code = |arguments: &[&str]| {
             let arguments = ["warren"].iter().chain(arguments).map(OsString::from);
             Options::try_parse_from(arguments, []).expect_err("no options").exit_code()
@@ -350,9 +437,31 @@ mod tests {
         assert_eq!(exit_code(&["--help"]), 0);
         assert_eq!(exit_code(&["--version"]), 0);
         assert_eq!(exit_code(&["--log", "info", "--help"]), 0);
-        for arguments in [&["--nonsense"][..], &["sevre"], &["serve", "x"], &["--log"]] {
+        for arguments in [
+            &["--nonsense"][..],
+            &["sevre"],
+            &["serve", "x"],
+            &["--log"],
+            &["check", "a", "b"],
+            &["dump", "--listen", "a:1"],
+        ] {
             assert_eq!(exit_code(arguments), 2, "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn the_directory_to_look_into_is_named_or_configured() {
+        let command = |arguments: &[&str]| {
+            let options = options(arguments, &[("WARREN_DATA_DIR", "by-variable")]);
+            options.command(&options.check().expect("a good configuration"))
+        };
+        let (named, configured) = (PathBuf::from("d"), PathBuf::from("by-variable"));
+        assert_eq!(command(&["check", "d"]), Command::Check { data_dir: named.clone() });
+        assert_eq!(command(&["check"]), Command::Check { data_dir: configured.clone() });
+        assert_eq!(command(&["dump", "d"]), Command::Dump { data_dir: named });
+        assert_eq!(command(&["dump"]), Command::Dump { data_dir: configured });
+        assert_eq!(command(&[]), Command::Serve);
+        assert_eq!(command(&["--log", "info"]), Command::Serve);
     }
 
     #[test]

@@ -186,6 +186,16 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Number,
         set: |config, text| value::memory_limit_bytes(text).map(|v| config.memory_limit_bytes = v),
     },
+    Setting {
+        key: "disk-free-limit",
+        variable: "WARREN_DISK_FREE_LIMIT",
+        placeholder: "BYTES",
+        default: "50MB",
+        help: "Free space on the disk of the data directory below which publishers are stopped; \
+               0 for never",
+        kind: Kind::Number,
+        set: |config, text| value::size_bytes(text).map(|v| config.disk_free_limit_bytes = v),
+    },
 ];
 
 fn log_format(text: &str) -> Result<LogFormat, String> {
@@ -215,6 +225,7 @@ mod tests {
             max_connections: usize::MAX,
             consumers_per_channel_max: 0,
             memory_limit_bytes: 0,
+            disk_free_limit_bytes: 0,
         }
     }
 
@@ -257,6 +268,8 @@ mod tests {
             ("max-consumers-per-channel", "10000000", "10000001"),
             ("memory-limit", "1MiB", "1048575"),
             ("memory-limit", "100%", "101%"),
+            ("disk-free-limit", "0", "-1"),
+            ("disk-free-limit", "1TB", "50%"),
             ("log-format", "json", "JSON"),
             ("data-dir", "x", ""),
         ] {

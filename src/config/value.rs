@@ -31,9 +31,14 @@ pub(super) fn count_within(text: &str, min: usize, max: usize) -> Result<usize, 
         .ok_or_else(|| format!("must be a whole number from {min} to {max}"))
 }
 
+/// Any size in bytes.
+pub(super) fn size_bytes(text: &str) -> Result<u64, String> {
+    bytes(text).ok_or_else(|| SIZE_RULE.to_owned())
+}
+
 /// A size in bytes between two others.
 pub(super) fn bytes_within(text: &str, min: u64, max: u64) -> Result<u64, String> {
-    let bytes = bytes(text).ok_or(SIZE_RULE)?;
+    let bytes = size_bytes(text)?;
     if (min..=max).contains(&bytes) {
         return Ok(bytes);
     }

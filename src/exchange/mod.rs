@@ -178,6 +178,14 @@ impl std::fmt::Debug for Exchange {
 }
 
 impl Destination {
+    /// Whether it survives a restart.
+    pub fn is_durable(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.spec().durable,
+            Self::Exchange(exchange) => exchange.spec().durable,
+        }
+    }
+
     fn address(&self) -> usize {
         match self {
             Self::Queue(queue) => Arc::as_ptr(queue).addr(),

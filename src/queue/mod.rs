@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::message::{Message, MessageId};
 use crate::outbox::{ConsumerId, Entry, Outgoing, Wakes};
-use crate::store::Store;
+use crate::store::{QueueId, RecoveredQueue, Store};
 
 mod consumer;
 pub mod equivalence;
@@ -29,6 +29,8 @@ pub struct ConnectionId(pub u64);
 /// What a queue is declared with.
 #[derive(Clone, Debug)]
 pub struct QueueSpec {
+    /// Its number in the store.
+    pub id: QueueId,
     /// Its name in its virtual host.
     pub name: Arc<str>,
     /// Its virtual host's name.
@@ -56,6 +58,16 @@ impl Queue {
     pub fn new(spec: QueueSpec, store: Arc<Store>) -> Self {
         let state = Mutex::new(QueueState::new(spec.options.single_active));
         Self { spec, store, state }
+    }
+
+    /// A queue as it was before the start.
+    pub fn recovered(spec: QueueSpec, _had: RecoveredQueue, store: Arc<Store>) -> Self {
+        Self::new(spec, store)
+    }
+
+    /// Messages up to this one may have been delivered.
+    pub fn delivered_to(&self) -> MessageId {
+        MessageId::default()
     }
 
     /// What it was declared with.

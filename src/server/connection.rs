@@ -66,8 +66,11 @@ pub(super) struct Connection {
     pub(super) state: State,
     /// `connection.blocked` is in force.
     pub(super) blocked: bool,
-    /// Frames were left in the reader because too much waits to be written.
+    /// Frames were left in the reader because too much waits to be written, or the store is to
+    /// be waited for.
     pub(super) unread_frames: bool,
+    /// The store is full, and will tell when it has room.
+    pub(super) waits_for_room: bool,
     pub(super) heartbeat: Heartbeat,
     pub(super) ticks: Interval,
     pub(super) sent_bytes: u64,
@@ -90,6 +93,7 @@ impl Connection {
             state: State::Open,
             blocked: false,
             unread_frames: true,
+            waits_for_room: false,
             heartbeat,
             ticks,
             // The handshake was traffic too.
@@ -102,11 +106,13 @@ impl Connection {
     pub(super) async fn run(&mut self) -> std::io::Result<()> {
         let mut yielded_at_bytes = 0;
         loop {
+            self.on_settled();
             if self.unread_frames && self.session.out.len() < OUT_PAUSE_BYTES {
                 self.on_frames();
             }
             self.on_outbox();
             self.look_at_alarms();
+            self.look_for_room();
             self.session.wakes.flush();
             if self.is_closed() && self.session.out.is_empty() {
                 return Ok(()); // closing the socket tells the client
@@ -154,7 +160,10 @@ impl Connection {
 
     fn may_read(&self) -> bool {
         match self.state {
-            State::Open => !self.is_stopped() && self.session.out.len() < OUT_PAUSE_BYTES,
+            State::Open => {
+                let has_room = self.session.out.len() < OUT_PAUSE_BYTES;
+                has_room && !self.is_stopped() && !self.waits_for_store()
+            }
             State::Closing { .. } | State::Deaf { .. } => true,
             State::Closed { .. } => false,
         }
@@ -173,7 +182,7 @@ impl Connection {
     fn on_tick(&mut self) -> bool {
         self.reader.release();
         self.session.release_buffers();
-        let deaf = self.state == State::Open && self.is_stopped();
+        let deaf = self.state == State::Open && (self.is_stopped() || self.waits_for_store());
         // While we do not read because the client does not, taking what we send is a sign of life.
         let unread = self.session.out.len() >= OUT_PAUSE_BYTES;
         let heard = self.received_bytes + if unread { self.sent_bytes } else { 0 };
@@ -298,6 +307,7 @@ impl Connection {
 
     /// Gives everything back that the client held. Can be called again.
     pub(super) fn tear_down(&mut self) {
+        self.session.held = None;
         let channels = self.channels.drain().map(|(_, channel)| *channel).collect::<Vec<_>>();
         release(&mut self.session, channels);
         let session = &mut self.session;

@@ -16,6 +16,11 @@ use crate::error::{Error, MethodId, Result};
 impl Connection {
     /// Acts on every complete frame, then confirms and wakes once for all of them.
     pub(super) fn on_frames(&mut self) {
+        self.look_for_room();
+        if self.state == State::Open && self.waits_for_store() {
+            self.unread_frames = true;
+            return;
+        }
         let mut reader = std::mem::take(&mut self.reader);
         self.unread_frames = false;
         loop {
@@ -23,7 +28,8 @@ impl Connection {
                 reader.clear();
                 break;
             }
-            if self.state == State::Open && self.session.out.len() >= OUT_PAUSE_BYTES {
+            let pauses = self.session.out.len() >= OUT_PAUSE_BYTES || self.session.held.is_some();
+            if self.state == State::Open && pauses {
                 self.unread_frames = true;
                 break;
             }

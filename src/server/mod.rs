@@ -22,6 +22,7 @@ mod socket;
 mod topology;
 mod transaction;
 mod unacked;
+mod waiting;
 mod watch;
 
 use std::net::SocketAddr;
@@ -119,8 +120,8 @@ impl Builder {
         let directory = DataDirectory::open(&config.data_dir)?;
         let listeners = listen::bind(&config.listen).await?;
         let connections_max = descriptors::connections_max(config.max_connections);
-        let (store, _recovered) = Store::open(directory).map_err(StartError::internal)?;
-        let node = Arc::new(Node::new(config, store).map_err(StartError::internal)?);
+        let node = tokio::task::spawn_blocking(move || open(config, directory)).await;
+        let node = Arc::new(node.map_err(StartError::internal)??);
         let (phase, _) = watched::channel(Phase::Running);
         let slots = Arc::new(listener::Slots::new(connections_max));
         let mut addresses = Vec::new();
@@ -133,7 +134,7 @@ impl Builder {
                 slots.clone(),
             ));
         }
-        tokio::spawn(watch::memory(node.clone(), phase.subscribe()));
+        tokio::spawn(watch::resources(node.clone(), phase.subscribe()));
         tracing::info!(?addresses, connections_max, "broker started");
         Ok(Broker { node, addresses, phase, slots, stop_wait: self.stop_wait })
     }
@@ -155,13 +156,20 @@ impl Broker {
         self.node.connection_count()
     }
 
+    /// What survives.
+    #[doc(hidden)]
+    pub fn store(&self) -> &Store {
+        &self.node.store
+    }
+
     /// Raises or clears a resource alarm by hand: publishers are stopped while one is on.
     pub fn set_alarm(&self, alarm: Alarm, on: bool) {
+        tracing::warn!(?alarm, on, "alarm set by hand");
         self.node.set_alarm(alarm, on);
     }
 
     /// Stops gracefully: no new connections, `connection.close` 320 to the clients, and the end
-    /// when all have answered or had their time.
+    /// when all have answered or had their time and everything is on disk.
     pub async fn stop(&self) {
         self.phase.send_replace(Phase::Stopping);
         let text = "broker forced connection closure with reason 'shutdown'";
@@ -170,8 +178,19 @@ impl Broker {
             self.phase.send_replace(Phase::Killed);
             self.slots.all_free().await;
         }
+        let node = self.node.clone();
+        let closed = tokio::task::spawn_blocking(move || node.store.close(&node.delivered())).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "the store could not be closed");
+        }
         tracing::info!("broker stopped");
     }
+}
+
+/// Reads what was there before, which takes its time.
+fn open(config: Config, directory: DataDirectory) -> Result<Node, StartError> {
+    let (store, recovered) = Store::open(directory)?;
+    Node::new(config, store, recovered).map_err(StartError::internal)
 }
 
 impl Drop for Broker {

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::consume::Subscription;
 use super::route_cache::RouteCache;
+use super::waiting::Held;
 use crate::amqp::content::Content;
 use crate::amqp::reply::Reply;
 use crate::amqp::write::WriteQueue;
@@ -59,6 +60,10 @@ pub(super) struct Session {
     pub(super) pending: VecDeque<Outgoing>,
     /// Channels that have published in this batch and want confirms.
     pub(super) to_confirm: Vec<u16>,
+    /// Channels that owe confirms for what the store has not settled.
+    pub(super) awaiting_confirms: Vec<u16>,
+    /// What the client is told once the store has settled it.
+    pub(super) held: Option<Held>,
     /// It has published: an alarm concerns it.
     pub(super) publishes: bool,
 }
@@ -89,6 +94,8 @@ impl Session {
             exclusive_queues: HashMap::new(),
             pending: VecDeque::new(),
             to_confirm: Vec::new(),
+            awaiting_confirms: Vec::new(),
+            held: None,
             publishes: false,
         }
     }

@@ -25,20 +25,27 @@ impl Channel {
         arguments: Table,
     ) -> Result<()> {
         let name = without_line_breaks(m.exchange.as_str());
+        let mut durable = m.durable;
         if m.passive {
             refuse_default(&name)?;
-            session.vhost.exchange(&name)?;
+            durable = session.vhost.exchange(&name)?.spec().durable;
         } else {
-            session.vhost.declare_exchange(DeclareExchange {
+            let declare = DeclareExchange {
                 name: &name,
                 kind: m.kind.as_str(),
                 durable: m.durable,
                 auto_delete: m.auto_delete,
                 internal: m.internal,
                 arguments,
-            })?;
+            };
+            session.vhost.declare_exchange(declare, &mut session.wakes)?;
         }
-        session.reply_unless(m.nowait, self.number, Reply::exchange_declare_ok());
+        let reply = Reply::exchange_declare_ok();
+        if durable {
+            session.reply_when_defined(m.nowait, self.number, reply);
+        } else {
+            session.reply_unless(m.nowait, self.number, reply);
+        }
         Ok(())
     }
 
@@ -48,8 +55,8 @@ impl Channel {
         m: &ExchangeDelete,
     ) -> Result<()> {
         let name = without_line_breaks(m.exchange.as_str());
-        session.vhost.delete_exchange(&name, m.if_unused)?;
-        session.reply_unless(m.nowait, self.number, Reply::exchange_delete_ok());
+        session.vhost.delete_exchange(&name, m.if_unused, &mut session.wakes)?;
+        session.reply_when_defined(m.nowait, self.number, Reply::exchange_delete_ok());
         Ok(())
     }
 
@@ -64,8 +71,9 @@ impl Channel {
         refuse_default(&to)?;
         refuse_default(&from)?;
         let to = Destination::Exchange(session.vhost.exchange(&to)?);
-        session.vhost.bind(&from, &to, m.routing_key.as_str().as_bytes(), arguments)?;
-        session.reply_unless(m.nowait, self.number, Reply::exchange_bind_ok());
+        let key = m.routing_key.as_str().as_bytes();
+        session.vhost.bind(&from, &to, key, arguments, &mut session.wakes)?;
+        session.reply_when_defined(m.nowait, self.number, Reply::exchange_bind_ok());
         Ok(())
     }
 
@@ -80,8 +88,8 @@ impl Channel {
         refuse_default(&to)?;
         let to = session.vhost.exchange(&to).ok().map(Destination::Exchange);
         let key = m.routing_key.as_str().as_bytes();
-        session.vhost.unbind(&from, to.as_ref(), key, arguments)?;
-        session.reply_unless(m.nowait, self.number, Reply::exchange_unbind_ok());
+        session.vhost.unbind(&from, to.as_ref(), key, arguments, &mut session.wakes)?;
+        session.reply_when_defined(m.nowait, self.number, Reply::exchange_unbind_ok());
         Ok(())
     }
 
@@ -109,7 +117,11 @@ impl Channel {
         let counts = queue.counts();
         let reply =
             Reply::queue_declare_ok(queue.name(), as_u32(counts.ready), as_u32(counts.consumers));
-        session.reply_unless(m.nowait, self.number, reply);
+        if queue.spec().durable {
+            session.reply_when_defined(m.nowait, self.number, reply);
+        } else {
+            session.reply_unless(m.nowait, self.number, reply);
+        }
         Ok(())
     }
 
@@ -125,8 +137,9 @@ impl Channel {
         let queue = session.vhost.queue(&name)?;
         session.vhost.exchange(&exchange)?;
         queue.check_access(session.id)?;
-        session.vhost.bind(&exchange, &Destination::Queue(queue), key.as_bytes(), arguments)?;
-        session.reply_unless(m.nowait, self.number, Reply::queue_bind_ok());
+        let (to, key) = (Destination::Queue(queue), key.as_bytes());
+        session.vhost.bind(&exchange, &to, key, arguments, &mut session.wakes)?;
+        session.reply_when_defined(m.nowait, self.number, Reply::queue_bind_ok());
         Ok(())
     }
 
@@ -144,16 +157,22 @@ impl Channel {
             queue.check_access(session.id)?;
         }
         let to = queue.map(Destination::Queue);
-        session.vhost.unbind(&exchange, to.as_ref(), key.as_bytes(), arguments)?;
-        session.reply(self.number, Reply::queue_unbind_ok());
+        let (to, key) = (to.as_ref(), key.as_bytes());
+        session.vhost.unbind(&exchange, to, key, arguments, &mut session.wakes)?;
+        session.reply_when_defined(false, self.number, Reply::queue_unbind_ok());
         Ok(())
     }
 
     pub(super) fn on_queue_purge(&mut self, session: &mut Session, m: &QueuePurge) -> Result<()> {
         let queue = session.vhost.queue(&self.queue_name(m.queue.as_str())?)?;
         queue.check_access(session.id)?;
-        let purged = as_u32(queue.purge());
-        session.reply_unless(m.nowait, self.number, Reply::queue_purge_ok(purged));
+        let reply = Reply::queue_purge_ok(as_u32(queue.purge()));
+        if queue.spec().durable && !m.nowait {
+            let seq = session.node.store.fence(&mut session.wakes);
+            session.reply_when(seq, self.number, reply);
+        } else {
+            session.reply_unless(m.nowait, self.number, reply);
+        }
         Ok(())
     }
 
@@ -166,7 +185,7 @@ impl Channel {
             ready = session.vhost.delete_queue(&queue, delete, &mut session.wakes)?;
             session.forget_exclusive(&queue);
         }
-        session.reply_unless(m.nowait, self.number, Reply::queue_delete_ok(as_u32(ready)));
+        session.reply_when_defined(m.nowait, self.number, Reply::queue_delete_ok(as_u32(ready)));
         Ok(())
     }
 
@@ -198,14 +217,15 @@ fn declare_queue(
     m: &QueueDeclare,
     arguments: Table,
 ) -> Result<Arc<Queue>> {
-    let queue = session.vhost.declare_queue(&DeclareQueue {
+    let declare = DeclareQueue {
         name,
         connection: session.id,
         durable: m.durable,
         exclusive: m.exclusive,
         auto_delete: m.auto_delete,
         arguments,
-    })?;
+    };
+    let queue = session.vhost.declare_queue(&declare, &mut session.wakes)?;
     if m.exclusive {
         session.exclusive_queues.insert(queue.name().clone(), queue.clone());
     }

@@ -78,7 +78,8 @@ impl Writer {
                 let inbox = self.shared.inbox.lock();
                 (inbox.is_empty(), inbox.is_lazy())
             };
-            if empty {
+            let held = self.shared.held.load(Ordering::Acquire) && !stopping;
+            if empty || held {
                 if stopping {
                     return;
                 }
@@ -206,6 +207,10 @@ impl Writer {
         };
         let mark = Mark { number: self.position.mark, synced_to: start, batch_bytes, time_ms };
         encode_mark(out, place_of(out, 0), mark);
+        // What was settled was written before; what comes now may put it back.
+        for runs in batch.removed.chunks(RUNS_MAX) {
+            encode_remove(out, place_of(out, 0), runs);
+        }
         for operation in &batch.operations {
             let place = place_of(out, linked_bytes);
             match operation {
@@ -239,9 +244,6 @@ impl Writer {
             let bytes = place_of(out, linked_bytes).offset - place.offset;
             self.written.push((place.offset, bytes));
         }
-        for runs in batch.removed.chunks(RUNS_MAX) {
-            encode_remove(out, place_of(out, linked_bytes), runs);
-        }
         debug_assert_eq!(out.len() as u64 + linked_bytes, batch_bytes);
         cuts
     }
@@ -262,6 +264,9 @@ impl Writer {
     fn enter(&mut self, batch: &Batch, segment: u64) {
         let contents = &self.shared.contents;
         let mut last = LastIndex::default();
+        for run in &batch.removed {
+            contents.remove(*run, &mut self.tally, &mut last);
+        }
         for (operation, (offset, bytes)) in batch.operations.iter().zip(&self.written) {
             match operation {
                 Operation::Nothing
@@ -290,9 +295,6 @@ impl Writer {
                     last = LastIndex::default();
                 }
             }
-        }
-        for run in &batch.removed {
-            contents.remove(*run, &mut self.tally, &mut last);
         }
     }
 }

@@ -106,6 +106,8 @@ pub(super) struct Inbox {
     waiters: BTreeMap<u64, Waiters>,
     /// Who waits for room.
     crowd: Vec<Arc<Outbox>>,
+    /// For tests: there is no room.
+    pretends_full: bool,
 }
 
 impl Default for Inbox {
@@ -119,6 +121,7 @@ impl Default for Inbox {
             bytes: 0,
             waiters: BTreeMap::new(),
             crowd: Vec::new(),
+            pretends_full: false,
         }
     }
 }
@@ -203,11 +206,6 @@ impl Inbox {
         true
     }
 
-    /// The number of the last operation.
-    pub(super) fn last(&self) -> Seq {
-        Seq(self.base + self.operations.len() as u64 - 1)
-    }
-
     /// Octets that wait here or are being written.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -215,12 +213,12 @@ impl Inbox {
 
     /// Whether publishers have to stop.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes >= INBOX_MAX_BYTES
+        self.bytes >= INBOX_MAX_BYTES || self.pretends_full
     }
 
     /// Has an outbox woken once there is room. False if there is.
     pub(super) fn wait_for_room(&mut self, outbox: &Arc<Outbox>) -> bool {
-        if self.bytes < INBOX_MAX_BYTES {
+        if !self.is_full() {
             return false;
         }
         if !self.crowd.iter().any(|waiting| Arc::ptr_eq(waiting, outbox)) {
@@ -269,14 +267,31 @@ impl Inbox {
         for outbox in std::mem::replace(&mut self.waiters, later).into_values().flatten() {
             outbox.tell_settled(wakes);
         }
-        if self.bytes <= INBOX_LOW_BYTES {
-            for outbox in self.crowd.drain(..) {
-                outbox.tell_settled(wakes);
-            }
+        if self.bytes <= INBOX_LOW_BYTES && !self.pretends_full {
+            self.let_crowd_in(wakes);
         }
         batch.operations.clear();
         batch.removed.clear();
         batch.bytes = 0;
+    }
+
+    /// For tests: there is no room while this is on.
+    pub(super) fn pretend_full(&mut self, on: bool, wakes: &mut Wakes) {
+        self.pretends_full = on;
+        if !on {
+            self.let_crowd_in(wakes);
+        }
+    }
+
+    /// How many wait for something.
+    pub(super) fn waiting(&self) -> usize {
+        self.crowd.len() + self.waiters.values().map(SmallVec::len).sum::<usize>()
+    }
+
+    fn let_crowd_in(&mut self, wakes: &mut Wakes) {
+        for outbox in self.crowd.drain(..) {
+            outbox.tell_settled(wakes);
+        }
     }
 
     #[inline]

@@ -11,12 +11,15 @@ mod catalogue;
 mod commit;
 mod compact;
 mod contents;
-pub mod definition;
+mod definition;
 mod directory;
 mod disk;
+mod error;
 mod files;
+mod hooks;
 mod inbox;
 mod index;
+mod inspect;
 mod meta;
 mod page;
 mod reader;
@@ -30,20 +33,24 @@ mod sled_catalogue;
 mod tally;
 mod upkeep;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 pub use catalogue::{Catalogue, CatalogueError, CatalogueResult, Change, Each, Tree};
-pub use definition::Definition;
+pub use definition::{
+    BadDefinition, BindingDefinition, Definition, DestinationName, ExchangeDefinition, Half,
+    QueueDefinition,
+};
 pub use directory::{DataDirectory, DataDirectoryError};
-pub use disk::free_bytes;
+pub use error::StoreError;
 pub use files::{Files, LogFile};
-pub use recover::OpenError;
+pub use inspect::{EXIT_DAMAGED, EXIT_SOUND, EXIT_UNREADABLE, check, dump};
 pub use scan::Damage;
 pub use shared::{EXIT_DISK_FAILED, OnFailure};
 
@@ -73,7 +80,7 @@ pub struct Store {
     requests: Arc<Requests>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Given up last, when no thread writes there any more.
-    _directory: Option<DataDirectory>,
+    directory: Option<DataDirectory>,
 }
 
 /// What a start has found.
@@ -132,9 +139,11 @@ pub struct RecoveredQueue {
 
 impl Store {
     /// Opens the store of a data directory, or begins one.
-    pub fn open(directory: DataDirectory) -> Result<(Arc<Self>, Recovered), OpenError> {
-        let files = Arc::new(Disk::open(&directory.path().join(LOG))?);
-        let catalogue = open_catalogue(&directory)?;
+    pub fn open(directory: DataDirectory) -> Result<(Arc<Self>, Recovered), StoreError> {
+        let path = directory.path().join(LOG);
+        let files = Disk::open(&path);
+        let files = Arc::new(files.map_err(|error| StoreError::File { path, error })?);
+        let catalogue = open_catalogue(directory.path())?;
         Self::open_with(files, catalogue, OnFailure::Exit, Some(directory))
     }
 
@@ -144,10 +153,11 @@ impl Store {
         catalogue: Arc<dyn Catalogue>,
         on_failure: OnFailure,
         directory: Option<DataDirectory>,
-    ) -> Result<(Arc<Self>, Recovered), OpenError> {
+    ) -> Result<(Arc<Self>, Recovered), StoreError> {
         let began = std::time::Instant::now();
         let mut salt = [0; 8];
-        getrandom::fill(&mut salt).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let no_chance = |error: getrandom::Error| std::io::Error::other(error.to_string());
+        getrandom::fill(&mut salt).map_err(no_chance).map_err(StoreError::start)?;
         let found = recover::recover(files, catalogue, u64::from_le_bytes(salt), true)?;
         let definitions = definitions_of(&found.contents);
         let replayed_bytes = found.replayed_bytes;
@@ -169,18 +179,20 @@ impl Store {
             memory_short: false.into(),
             out_of_space: false.into(),
             failed: false.into(),
+            full: false.into(),
+            held: false.into(),
             on_failure,
         });
         // From here on the log says that a process has run: nothing is clean any more.
         let mut writer = Writer::new(shared.clone());
-        writer.commit(&Batch::start())?;
+        writer.commit(&Batch::start()).map_err(StoreError::start)?;
         let store = Self {
             shared,
             requests: Arc::default(),
             threads: Mutex::default(),
-            _directory: directory,
+            directory,
         };
-        store.spawn(writer)?;
+        store.spawn(writer).map_err(StoreError::start)?;
         tracing::info!(
             definitions = recovered.definitions.len(),
             messages = recovered.queues.values().map(|queue| queue.count).sum::<u64>(),
@@ -201,6 +213,11 @@ impl Store {
         Ok(())
     }
 
+    /// Where it is; `None` if it is in memory.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_ref().map(DataDirectory::path)
+    }
+
     /// A number that no queue has had.
     pub fn new_queue_id(&self) -> QueueId {
         QueueId(self.shared.next_queue.fetch_add(1, Ordering::AcqRel))
@@ -219,13 +236,19 @@ impl Store {
     ) -> Seq {
         let refs = smallvec::SmallVec::from([Ref { queue, id }]);
         wakes.ring(&self.shared.bell);
-        self.shared.inbox.lock().push(Operation::Publish(message.clone(), refs))
+        let mut inbox = self.shared.inbox.lock();
+        let seq = inbox.push(Operation::Publish(message.clone(), refs));
+        self.shared.look_at_room(&inbox);
+        seq
     }
 
     /// Begins a message that goes to several queues: [`add`](Self::add) them, then
     /// [`end`](Self::end). Nothing handed over later is written before the end.
     pub fn begin(&self, message: &Message) -> Seq {
-        self.shared.inbox.lock().begin(message.clone())
+        let mut inbox = self.shared.inbox.lock();
+        let seq = inbox.begin(message.clone());
+        self.shared.look_at_room(&inbox);
+        seq
     }
 
     /// One of the queues has taken it. Called under the queue's lock, before it is delivered.
@@ -355,8 +378,9 @@ impl Store {
     }
 
     /// So much waits to be written that publishers should not be read from.
+    #[inline]
     pub fn is_full(&self) -> bool {
-        self.shared.inbox.lock().is_full()
+        self.shared.full.load(Ordering::Acquire)
     }
 
     /// Has that outbox woken once there is room. False if there is.
@@ -391,8 +415,9 @@ impl Store {
     /// Writes what is left and a last checkpoint, with how far each durable queue has delivered.
     /// Takes as long as the disk does.
     pub fn close(&self, delivered: &[(QueueId, MessageId)]) {
+        let was_closed = self.shared.stop.load(Ordering::Acquire);
         self.stop_threads();
-        if !self.has_failed() && upkeep::checkpoint(&self.shared, Some(delivered)).is_ok() {
+        if !was_closed && !self.has_failed() && upkeep::checkpoint(&self.shared, Some(delivered)).is_ok() {
             tracing::info!("store closed");
         }
     }
@@ -418,23 +443,22 @@ impl Drop for Store {
 
 /// Opens the catalogue. One that cannot be opened is kept under another name, and an empty one
 /// takes its place: the log can make it anew.
-fn open_catalogue(directory: &DataDirectory) -> Result<Arc<dyn Catalogue>, OpenError> {
-    let path = directory.path().join(CATALOGUE);
-    match SledCatalogue::open(&path) {
-        Ok(catalogue) => Ok(Arc::new(catalogue)),
-        Err(error) if path.exists() => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let stamp = now.map_or(0, |now| now.as_millis());
-            let aside = directory.path().join(format!("{CATALOGUE}.damaged-{stamp}"));
-            tracing::error!(
-                file = %path.display(), kept_as = %aside.display(), %error,
-                "the catalogue cannot be opened; it is kept aside and made anew from the log"
-            );
-            std::fs::rename(&path, &aside)?;
-            Ok(Arc::new(SledCatalogue::open(&path)?))
-        }
-        Err(error) => Err(error.into()),
-    }
+fn open_catalogue(data_dir: &Path) -> Result<Arc<dyn Catalogue>, StoreError> {
+    let path = data_dir.join(CATALOGUE);
+    let open = || SledCatalogue::open(&path).map(|c| Arc::new(c) as Arc<dyn Catalogue>);
+    let error = match open() {
+        Ok(catalogue) => return Ok(catalogue),
+        Err(error) => error,
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    let aside = data_dir.join(format!("{CATALOGUE}.damaged-{now}"));
+    tracing::error!(
+        file = %path.display(), kept_as = %aside.display(), %error,
+        "the catalogue cannot be opened; it is kept aside and made anew from the log"
+    );
+    std::fs::rename(&path, &aside)
+        .map_err(|error| StoreError::File { path: path.clone(), error })?;
+    open().map_err(|error| StoreError::Damaged { path: path.clone(), what: error.to_string() })
 }
 
 fn definitions_of(contents: &contents::Contents) -> Vec<Definition> {

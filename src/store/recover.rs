@@ -3,14 +3,13 @@
 //! Why this is right is told in docs/format.md, "Recovery". Reads everything back as plain values;
 //! knows nothing of brokers.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
-use super::catalogue::{Catalogue, CatalogueError, Tree};
+use super::catalogue::{Catalogue, Tree};
 use super::contents::{Contents, Defined};
 use super::files::Files;
 use super::index::{SUMMARY_KEY, decode_page_key};
@@ -21,40 +20,8 @@ use super::scan::{Damage, Extent, Scanned, scan};
 use super::segment::{DATA_START, SegmentFile, SegmentHeader};
 use super::segments::{Position, Segment, Segments};
 use super::tally::{Living, Tally};
-use super::{QueueId, RecoveredQueue};
+use super::{QueueId, RecoveredQueue, StoreError};
 use crate::message::MessageId;
-
-/// Why a store cannot be opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// A file or folder cannot be read or written.
-    Io(io::Error),
-    /// The catalogue cannot be opened.
-    Catalogue(CatalogueError),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "cannot open the log: {error}"),
-            Self::Catalogue(error) => write!(f, "cannot open the catalogue: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<CatalogueError> for OpenError {
-    fn from(error: CatalogueError) -> Self {
-        Self::Catalogue(error)
-    }
-}
 
 /// What a start has found.
 #[derive(Debug)]
@@ -85,7 +52,7 @@ pub(super) fn recover(
     catalogue: Arc<dyn Catalogue>,
     new_salt: u64,
     repair: bool,
-) -> Result<Found, OpenError> {
+) -> Result<Found, StoreError> {
     let known = meta::read_position(&*catalogue)?;
     let all = list(&*files)?;
     let rebuilding = known.is_none() && !all.sound.is_empty();
@@ -120,7 +87,7 @@ pub(super) fn recover(
 }
 
 /// Before the first segment is: so that an empty catalogue beside a log is known to be a loss.
-fn begin_catalogue(catalogue: &dyn Catalogue, salt: u64) -> Result<(), OpenError> {
+fn begin_catalogue(catalogue: &dyn Catalogue, salt: u64) -> Result<(), StoreError> {
     let facts = vec![meta::number(meta::SALT, salt), meta::position(Position::default())];
     catalogue.apply(Tree::Meta, facts)?;
     catalogue.sync()?;
@@ -177,7 +144,7 @@ struct Start {
 
 impl Start {
     /// What the last checkpoint has written.
-    fn read_catalogue(&mut self) -> Result<(), OpenError> {
+    fn read_catalogue(&mut self) -> Result<(), StoreError> {
         let catalogue = self.contents.catalogue.clone();
         let mut bad = 0;
         catalogue.scan(Tree::Definitions, &[], &mut |key, value| {
@@ -279,7 +246,7 @@ impl Start {
     }
 
     /// Reads the log from the checkpoint on; where it ends.
-    fn replay(&mut self, log: &Log, repair: bool) -> Result<Position, OpenError> {
+    fn replay(&mut self, log: &Log, repair: bool) -> Result<Position, StoreError> {
         let mut end = self.position;
         let first = if self.rebuilding { 0 } else { self.position.segment };
         for (&number, (file, known_end)) in log.range(first..) {
@@ -314,7 +281,7 @@ impl Start {
         log: Log,
         free: Vec<SegmentFile>,
         end: Position,
-    ) -> Result<Found, OpenError> {
+    ) -> Result<Found, StoreError> {
         let Self { contents, mut tally, salt, records, damage, clean, replayed_bytes, .. } = self;
         let clean = clean == Some(end) && replayed_bytes == 0;
         let defined = contents.defined_queues();

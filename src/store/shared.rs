@@ -51,6 +51,10 @@ pub(super) struct Shared {
     pub(super) memory_short: AtomicBool,
     pub(super) out_of_space: AtomicBool,
     pub(super) failed: AtomicBool,
+    /// Publishers should not be read from; a copy that is read without the inbox's lock.
+    pub(super) full: AtomicBool,
+    /// For tests: nothing is taken out of the inbox.
+    pub(super) held: AtomicBool,
     pub(super) on_failure: OnFailure,
 }
 
@@ -60,6 +64,15 @@ impl Shared {
         let mut inbox = self.inbox.lock();
         self.settled.store(batch.last.0, Ordering::Release);
         inbox.settle(batch, wakes);
+        self.look_at_room(&inbox);
+    }
+
+    #[inline]
+    pub(super) fn look_at_room(&self, inbox: &Inbox) {
+        let full = inbox.is_full();
+        if full != self.full.load(Ordering::Relaxed) {
+            self.full.store(full, Ordering::Release);
+        }
     }
 
     pub(super) fn is_settled(&self, seq: Seq) -> bool {

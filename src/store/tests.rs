@@ -18,7 +18,7 @@ fn message(text: &str) -> Message {
 }
 
 fn define(store: &Store, wakes: &mut Wakes) -> Seq {
-    let definition = Definition::Queue(definition::QueueDefinition {
+    let definition = Definition::Queue(QueueDefinition {
         vhost: "/".into(),
         name: "q".into(),
         id: QUEUE,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::exchanges::refuse_default;
-use super::{Incoming, Topology, VirtualHost};
+use super::{Changes, Incoming, Topology, VirtualHost, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange};
+use crate::outbox::Wakes;
 
 impl VirtualHost {
     /// Binds a destination to the exchange `source`. Binding twice changes nothing.
@@ -16,6 +17,7 @@ impl VirtualHost {
         to: &Destination,
         key: &[u8],
         arguments: &Table,
+        wakes: &mut Wakes,
     ) -> Result<()> {
         refuse_default(source)?;
         let mut topology = self.topology.lock();
@@ -23,6 +25,7 @@ impl VirtualHost {
         self.check_alive(to)?;
         if source.bind(key, arguments, to.clone())? {
             topology.note(&source, key, arguments, to);
+            self.changes(wakes).define(durable::binding(&source, key, arguments, to));
             self.raise_generation();
         }
         Ok(())
@@ -35,15 +38,18 @@ impl VirtualHost {
         to: Option<&Destination>,
         key: &[u8],
         arguments: &Table,
+        wakes: &mut Wakes,
     ) -> Result<()> {
         refuse_default(source)?;
         let mut topology = self.topology.lock();
         let (Ok(source), Some(to)) = (self.exchange(source), to) else { return Ok(()) };
         if source.unbind(key, arguments, to) {
             topology.forget(&source, key, arguments, to);
+            let mut changes = self.changes(wakes);
+            changes.forget(durable::binding(&source, key, arguments, to));
             self.raise_generation();
             if source.goes_now() {
-                self.remove_exchanges(&mut topology, vec![source]);
+                self.remove_exchanges(&mut topology, vec![source], &mut changes);
             }
         }
         Ok(())
@@ -65,7 +71,13 @@ impl VirtualHost {
 }
 
 impl Topology {
-    fn note(&mut self, source: &Arc<Exchange>, key: &[u8], arguments: &Table, to: &Destination) {
+    pub(super) fn note(
+        &mut self,
+        source: &Arc<Exchange>,
+        key: &[u8],
+        arguments: &Table,
+        to: &Destination,
+    ) {
         let incoming =
             Incoming { source: source.clone(), key: key.into(), arguments: arguments.clone() };
         self.incoming.entry(to.clone()).or_default().insert(incoming);
@@ -91,12 +103,18 @@ impl Topology {
     }
 
     /// Removes all bindings to a destination; the auto-delete exchanges that go with them.
-    pub(super) fn remove_destination(&mut self, to: &Destination) -> Vec<Arc<Exchange>> {
+    pub(super) fn remove_destination(
+        &mut self,
+        to: &Destination,
+        changes: &mut Changes<'_>,
+    ) -> Vec<Arc<Exchange>> {
         let mut gone: Vec<Arc<Exchange>> = Vec::new();
         for binding in self.incoming.remove(to).into_iter().flatten() {
-            binding.source.unbind(&binding.key, &binding.arguments, to);
-            if binding.source.goes_now() {
-                gone.push(binding.source);
+            let Incoming { source, key, arguments } = binding;
+            source.unbind(&key, &arguments, to);
+            changes.forget(durable::binding(&source, &key, &arguments, to));
+            if source.goes_now() {
+                gone.push(source);
             }
         }
         gone

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{RESERVED_PREFIX, Topology, VirtualHost};
+use super::{Changes, RESERVED_PREFIX, Topology, VirtualHost, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, describe};
+use crate::outbox::Wakes;
 use crate::queue::equivalence::{inequivalent, same_arguments, same_flag};
 
 /// The arguments of an exchange that are compared; others are ignored in both directions.
@@ -30,7 +31,7 @@ pub struct DeclareExchange<'a> {
 
 impl VirtualHost {
     /// Declares an exchange, or checks that it is what it is declared as.
-    pub fn declare_exchange(&self, asked: DeclareExchange<'_>) -> Result<()> {
+    pub fn declare_exchange(&self, asked: DeclareExchange<'_>, wakes: &mut Wakes) -> Result<()> {
         let Some(kind) = ExchangeKind::from_name(asked.kind) else {
             let text = format!("unknown exchange type '{}'", asked.kind);
             return Err(Error::precondition_failed(text));
@@ -57,13 +58,14 @@ impl VirtualHost {
             internal: asked.internal,
             arguments: asked.arguments,
         })?;
+        self.changes(wakes).define(durable::exchange(&exchange));
         self.exchanges.insert(name, Arc::new(exchange));
         self.raise_generation();
         Ok(())
     }
 
     /// Deletes an exchange; one that does not exist is gone already.
-    pub fn delete_exchange(&self, name: &str, if_unused: bool) -> Result<()> {
+    pub fn delete_exchange(&self, name: &str, if_unused: bool, wakes: &mut Wakes) -> Result<()> {
         refuse_default(name)?;
         if name.starts_with(RESERVED_PREFIX) {
             let text = format!("deletion of system {} not allowed", describe(name, self.name()));
@@ -74,12 +76,17 @@ impl VirtualHost {
         if if_unused && exchange.has_bindings() {
             return Err(Error::precondition_failed(format!("{exchange} in use")));
         }
-        self.remove_exchanges(&mut topology, vec![exchange]);
+        self.remove_exchanges(&mut topology, vec![exchange], &mut self.changes(wakes));
         Ok(())
     }
 
     /// Removes exchanges with all their bindings, and the exchanges that go with those.
-    pub(super) fn remove_exchanges(&self, topology: &mut Topology, mut gone: Vec<Arc<Exchange>>) {
+    pub(super) fn remove_exchanges(
+        &self,
+        topology: &mut Topology,
+        mut gone: Vec<Arc<Exchange>>,
+        changes: &mut Changes<'_>,
+    ) {
         while let Some(exchange) = gone.pop() {
             if self.exchanges.remove(exchange.name()).is_none() {
                 continue;
@@ -87,8 +94,12 @@ impl VirtualHost {
             for (key, arguments, to) in exchange.bindings() {
                 exchange.unbind(&key, &arguments, &to);
                 topology.forget(&exchange, &key, &arguments, &to);
+                changes.forget(durable::binding(&exchange, &key, &arguments, &to));
             }
-            gone.extend(topology.remove_destination(&Destination::Exchange(exchange)));
+            let destination = Destination::Exchange(exchange.clone());
+            gone.extend(topology.remove_destination(&destination, changes));
+            // Last, so that no binding is ever left without its exchange.
+            changes.forget(durable::exchange(&exchange));
         }
         self.raise_generation();
     }

@@ -14,14 +14,18 @@ use parking_lot::Mutex;
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, Names, describe};
-use crate::message::Message;
+use crate::message::{Message, MessageId};
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
 use crate::queue::Queue;
-use crate::store::Store;
+use crate::store::{QueueId, Store};
 
 mod bindings;
+mod durable;
 mod exchanges;
 mod queues;
+mod recovery;
+
+use durable::Changes;
 
 pub use exchanges::{DeclareExchange, refuse_default};
 pub use queues::{DeclareQueue, DeleteQueue};
@@ -94,6 +98,13 @@ impl VirtualHost {
         Ok(vhost)
     }
 
+    /// Its durable queues, and up to where each has delivered its messages.
+    pub fn delivered(&self) -> Vec<(QueueId, MessageId)> {
+        let queues: Vec<_> = self.queues.iter().map(|queue| queue.value().clone()).collect();
+        let durable = queues.iter().filter(|queue| queue.spec().durable);
+        durable.map(|queue| (queue.spec().id, queue.delivered_to())).collect()
+    }
+
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
@@ -141,8 +152,12 @@ impl VirtualHost {
     pub fn reply(&self, address: &[u8], message: Message, wakes: &mut Wakes) -> bool {
         let found = self.reply_consumers.get(address).map(|found| found.value().clone());
         let Some((consumer, outbox)) = found else { return false };
-        let entry = Entry { id: crate::message::MessageId::default(), redelivered: false, message };
+        let entry = Entry { id: MessageId::default(), redelivered: false, message };
         outbox.deliver_reply(consumer, entry, wakes).is_ok()
+    }
+
+    fn changes<'a>(&'a self, wakes: &'a mut Wakes) -> Changes<'a> {
+        Changes { store: &self.store, wakes }
     }
 
     fn describe_queue(&self, name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RESERVED_PREFIX, VirtualHost};
+use super::{RESERVED_PREFIX, VirtualHost, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::Destination;
@@ -39,7 +39,7 @@ pub struct DeleteQueue {
 
 impl VirtualHost {
     /// Declares a queue, or checks that it is what it is declared as.
-    pub fn declare_queue(&self, asked: &DeclareQueue<'_>) -> Result<Arc<Queue>> {
+    pub fn declare_queue(&self, asked: &DeclareQueue<'_>, wakes: &mut Wakes) -> Result<Arc<Queue>> {
         if asked.name.starts_with(RESERVED_PREFIX) {
             let text = format!(
                 "queue name '{}' contains reserved prefix '{RESERVED_PREFIX}*'",
@@ -64,10 +64,18 @@ impl VirtualHost {
             "" => names::generate(names::QUEUE_PREFIX).into(),
             name => name.into(),
         };
-        let vhost = self.name().clone();
-        let auto_delete = asked.auto_delete;
-        let spec = QueueSpec { name: name.clone(), vhost, durable, auto_delete, owner, options };
+        let spec = QueueSpec {
+            id: self.store.new_queue_id(),
+            name: name.clone(),
+            vhost: self.name().clone(),
+            durable,
+            auto_delete: asked.auto_delete,
+            owner,
+            options,
+        };
         let queue = Arc::new(Queue::new(spec, self.store.clone()));
+        // First, so that the store knows the queue before any of its messages.
+        self.changes(wakes).define(durable::queue(&queue));
         self.queues.insert(name, queue.clone());
         Ok(queue)
     }
@@ -86,11 +94,16 @@ impl VirtualHost {
                 Unless::NotEmpty => format!("{queue} not empty"),
             })
         })?;
-        self.queues.remove_if(queue.name(), |_, current| Arc::ptr_eq(current, queue));
+        let removed = self.queues.remove_if(queue.name(), |_, it| Arc::ptr_eq(it, queue));
         let destination = Destination::Queue(queue.clone());
+        let mut changes = self.changes(wakes);
         if topology.leads_to(&destination) {
-            let gone = topology.remove_destination(&destination);
-            self.remove_exchanges(&mut topology, gone);
+            let gone = topology.remove_destination(&destination, &mut changes);
+            self.remove_exchanges(&mut topology, gone, &mut changes);
+        }
+        // Somebody else may have deleted it, and declared another one under its name.
+        if removed.is_some() {
+            changes.forget(durable::queue(queue));
         }
         drop(topology);
         Ok(ready.len())
@@ -111,5 +124,48 @@ impl VirtualHost {
             tracing::warn!(queue = asked.name, argument, "accepted, but without effect so far");
         }
         Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{DataDirectory, Definition, Recovered, Store};
+
+    fn open(path: &std::path::Path) -> (Arc<Store>, Recovered) {
+        Store::open(DataDirectory::open(path).expect("opened")).expect("opened")
+    }
+
+    /// Somebody holds on to a queue that is deleted and declared again, and deletes it later: an
+    /// auto-delete one that has lost its last consumer, for instance.
+    #[test]
+    fn deleting_what_is_gone_leaves_the_new_one_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, _) = open(directory.path());
+        let vhost = VirtualHost::new("/", store.clone()).expect("a vhost");
+        let wakes = &mut Wakes::default();
+        let declare = DeclareQueue {
+            name: "jobs",
+            connection: ConnectionId(1),
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            arguments: Table::default(),
+        };
+        let old = vhost.declare_queue(&declare, wakes).expect("declared");
+        vhost.delete_queue(&old, DeleteQueue::default(), wakes).expect("deleted");
+        let new = vhost.declare_queue(&declare, wakes).expect("declared again");
+        vhost.delete_queue(&old, DeleteQueue::default(), wakes).expect("gone already");
+        assert!(Arc::ptr_eq(&vhost.queue("jobs").expect("there"), &new));
+        let id = new.spec().id;
+        wakes.flush();
+        store.close(Vec::new());
+        drop((vhost, old, new, store));
+
+        let (_, recovered) = open(directory.path());
+        let [Definition::Queue(found)] = &recovered.definitions[..] else {
+            panic!("not one queue: {:?}", recovered.definitions);
+        };
+        assert_eq!((&*found.name, found.id), ("jobs", id));
     }
 }

@@ -2,11 +2,13 @@
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use warren::Broker;
 use warren::config::Config;
+use warren::store::DataDirectoryError;
+use warren::{Broker, StartError};
 
 use super::broker::{Made, STOP_MAX};
 use super::handshake::Hello;
@@ -16,7 +18,7 @@ pub struct OwnBroker {
     pub broker: Broker,
     made: Arc<Mutex<Made>>,
     // Removed after the broker has ended: dropped last.
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl OwnBroker {
@@ -26,12 +28,43 @@ impl OwnBroker {
 
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let data = TempDir::new().expect("a directory for the broker");
+        Self::start_on(data, change).await
+    }
+
+    async fn start_on(data: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let listen = vec!["127.0.0.1:0".to_owned()];
         let data_dir = data.path().to_owned();
         let mut config = Config { listen, data_dir, ..Config::default() };
         change(&mut config);
-        let broker = Broker::builder().config(config).start().await.expect("the broker starts");
-        Self { broker, made: Arc::default(), _data: data }
+        let until = Instant::now() + STOP_MAX;
+        loop {
+            match Broker::builder().config(config.clone()).start().await {
+                Ok(broker) => return Self { broker, made: Arc::default(), data },
+                // The one before has not let go of its directory yet.
+                Err(StartError::DataDirectory(DataDirectoryError::InUse(..)))
+                    if Instant::now() < until =>
+                {
+                    tokio::task::yield_now().await;
+                }
+                Err(error) => panic!("the broker does not start: {error}"),
+            }
+        }
+    }
+
+    /// Stops the broker and starts one on what it has left.
+    pub async fn restart(self) -> Self {
+        self.cut();
+        let Self { broker, data, .. } = self;
+        end(&broker).await;
+        drop(broker);
+        Self::start_on(data, |_| {}).await
+    }
+
+    /// Ends the broker without a chance to do anything, and starts one on what it has left.
+    pub async fn crash(self) -> Self {
+        let Self { broker, data, .. } = self;
+        drop(broker);
+        Self::start_on(data, |_| {}).await
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -56,18 +89,26 @@ impl OwnBroker {
 
     /// Cuts the peers' connections and ends the broker, or the test if the broker does not end.
     pub async fn stop_and_check(self) {
+        self.cut();
+        self.stop().await;
+    }
+
+    fn cut(&self) {
         for socket in std::mem::take(&mut self.made.lock().sockets) {
             if let Some(socket) = socket.upgrade() {
                 let _ = socket.shutdown(Shutdown::Both); // the broker may have been first
             }
         }
-        self.stop().await;
     }
 
     /// The same without cutting any connection: those are the broker's to end.
     pub async fn stop(self) {
-        tokio::time::timeout(STOP_MAX, self.broker.stop())
-            .await
-            .unwrap_or_else(|_| panic!("the broker did not stop within {STOP_MAX:?}"));
+        end(&self.broker).await;
     }
+}
+
+async fn end(broker: &Broker) {
+    tokio::time::timeout(STOP_MAX, broker.stop())
+        .await
+        .unwrap_or_else(|_| panic!("the broker did not stop within {STOP_MAX:?}"));
 }

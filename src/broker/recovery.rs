@@ -1,0 +1,166 @@
+//! What was there before the start is built again: virtual hosts, exchanges, queues, bindings.
+//!
+//! What does not fit is reported and left on disk as it is: a later warren, or this one once its
+//! cause is gone, may know what to do with it. It never stops the start. Knows nothing of how
+//! things are stored.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use super::Node;
+use crate::store::{Definition, Recovered};
+use crate::vhost::VirtualHost;
+
+impl Node {
+    /// Both ends of a binding have to be there before it, and their virtual host before them,
+    /// whatever the order in which the store has found them.
+    pub(super) fn recover(&self, mut recovered: Recovered) {
+        recovered.definitions.sort_by_key(rank);
+        let (mut ids, mut left_out) = (HashSet::new(), 0_usize);
+        for definition in &recovered.definitions {
+            let done = match definition {
+                Definition::VirtualHost(name) => self.recover_vhost(name),
+                Definition::Exchange(exchange) => self
+                    .for_recovery(&exchange.vhost)
+                    .and_then(|vhost| vhost.recover_exchange(exchange)),
+                Definition::Queue(queue) if !ids.insert(queue.id) => {
+                    Err(format!("another queue has its number {}", queue.id.0))
+                }
+                Definition::Queue(queue) => self.for_recovery(&queue.vhost).and_then(|vhost| {
+                    let had = recovered.queues.remove(&queue.id).unwrap_or_default();
+                    vhost.recover_queue(queue, had)
+                }),
+                Definition::Binding(binding) => self
+                    .for_recovery(&binding.vhost)
+                    .and_then(|vhost| vhost.recover_binding(binding)),
+            };
+            if let Err(why) = done {
+                tracing::error!(why, "{definition} cannot be used and stays on disk as it is");
+                left_out += 1;
+            }
+        }
+        let used = recovered.definitions.len() - left_out;
+        tracing::info!(used, left_out, "definitions recovered");
+    }
+
+    fn recover_vhost(&self, name: &str) -> Result<(), String> {
+        if self.vhosts.contains_key(name) {
+            return Ok(());
+        }
+        self.add_vhost(name).map_err(|error| error.to_string())
+    }
+
+    fn for_recovery(&self, name: &str) -> Result<Arc<VirtualHost>, String> {
+        let found = self.vhosts.get(name).map(|vhost| vhost.value().clone());
+        found.ok_or_else(|| format!("there is no vhost '{name}'"))
+    }
+}
+
+fn rank(definition: &Definition) -> u8 {
+    match definition {
+        Definition::VirtualHost(_) => 0,
+        Definition::Exchange(_) => 1,
+        Definition::Queue(_) => 2,
+        Definition::Binding(_) => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amqp::table::{Table, TableBuilder};
+    use crate::config::Config;
+    use crate::store::{
+        BindingDefinition, DataDirectory, DestinationName, ExchangeDefinition, QueueDefinition,
+        QueueId, Store,
+    };
+
+    fn node(definitions: Vec<Definition>) -> Node {
+        let directory = tempfile::tempdir().expect("a directory");
+        let directory = DataDirectory::open(directory.path()).expect("opened");
+        let (store, _) = Store::open(directory).expect("opened");
+        let (changes, recovered) =
+            (store.definitions_seq(), Recovered { definitions, ..Recovered::default() });
+        let node = Node::new(Config::default(), store, recovered).expect("a node");
+        assert_eq!(node.store.definitions_seq(), changes, "nothing is told to the store again");
+        node
+    }
+
+    fn queue(vhost: &str, name: &str, id: u64, arguments: Table) -> Definition {
+        let (vhost, name, id) = (vhost.into(), name.into(), QueueId(id));
+        Definition::Queue(QueueDefinition { vhost, name, id, auto_delete: false, arguments })
+    }
+
+    fn exchange(vhost: &str, name: &str, kind: &str) -> Definition {
+        Definition::Exchange(ExchangeDefinition {
+            vhost: vhost.into(),
+            name: name.into(),
+            kind: kind.into(),
+            auto_delete: false,
+            internal: false,
+            arguments: Table::default(),
+        })
+    }
+
+    fn binding(vhost: &str, source: &str, queue: &str) -> Definition {
+        Definition::Binding(BindingDefinition {
+            vhost: vhost.into(),
+            source: source.into(),
+            destination: DestinationName::Queue(queue.into()),
+            routing_key: b"k".as_slice().into(),
+            arguments: Table::default(),
+        })
+    }
+
+    #[test]
+    fn things_come_back_in_any_order_and_every_vhost() {
+        let node = node(vec![
+            binding("v", "logs", "jobs"),
+            queue("v", "jobs", 1, Table::default()),
+            exchange("v", "logs", "topic"),
+            Definition::VirtualHost("v".into()),
+            queue("/", "jobs", 2, Table::default()),
+        ]);
+        let vhost = node.vhost("v").expect("there again");
+        assert!(vhost.exchange("logs").expect("there again").has_bindings());
+        assert!(vhost.exchange("amq.topic").is_ok());
+        let mut ids: Vec<_> = node.delivered().into_iter().map(|(id, _)| id.0).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_and_the_rest_comes_back() {
+        let strange = TableBuilder::new().long_string("x-queue-type", "later").build();
+        let node = node(vec![
+            binding("/", "logs", "missing"),
+            binding("/", "missing", "jobs"),
+            binding("nowhere", "logs", "jobs"),
+            exchange("/", "logs", "direct"),
+            exchange("/", "strange", "x-later"),
+            exchange("/", "amq.direct", "fanout"),
+            exchange("nowhere", "logs", "direct"),
+            queue("/", "strange", 1, strange),
+            queue("/", "jobs", 2, Table::default()),
+            queue("/", "double", 2, Table::default()),
+        ]);
+        let vhost = node.vhost("/").expect("there always");
+        assert!(!vhost.exchange("logs").expect("there again").has_bindings());
+        assert!(vhost.queue("jobs").is_ok());
+        assert!(vhost.exchange("strange").is_err() && vhost.queue("strange").is_err());
+        assert!(vhost.queue("double").is_err() && node.vhost("nowhere").is_err());
+        let kind = vhost.exchange("amq.direct").expect("there always").spec().kind;
+        assert_eq!(kind.name(), "direct");
+    }
+
+    #[test]
+    fn names_are_complete_in_reports() {
+        let name: Arc<str> = "q".repeat(255).into();
+        let node = node(Vec::new());
+        let vhost = node.vhost("/").expect("there always");
+        let Definition::Binding(kept) = binding("/", "amq.direct", &name) else { return };
+        let why = vhost.recover_binding(&kept).expect_err("no such queue");
+        assert_eq!(why, format!("no queue '{name}' in vhost '/'"));
+    }
+}
