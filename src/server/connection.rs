@@ -213,6 +213,7 @@ impl Connection {
     pub(super) fn close_channel(&mut self, number: u16) {
         if let Some(mut channel) = self.channels.remove(&number) {
             channel.settle_confirms(&mut self.session);
+            self.session.awaiting_confirms.retain(|awaiting| *awaiting != number);
             release(&mut self.session, [*channel]);
         }
     }
@@ -225,8 +226,20 @@ impl Connection {
         }
     }
 
+    /// The store has settled something: confirms what waited for it.
+    fn on_settled(&mut self) {
+        for number in std::mem::take(&mut self.session.awaiting_confirms) {
+            if let Some(channel) = self.channels.get_mut(&number) {
+                channel.settle_confirms(&mut self.session);
+            }
+        }
+    }
+
     /// Acts on what is in the outbox, as far as the write queue has room.
     fn on_outbox(&mut self) {
+        if self.session.outbox.take_settled() {
+            self.on_settled();
+        }
         loop {
             while self.session.out.len() < OUT_HIGH_WATER_BYTES {
                 let Some(item) = self.session.pending.pop_front() else { break };

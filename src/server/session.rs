@@ -12,6 +12,7 @@ use crate::amqp::reply::Reply;
 use crate::amqp::write::WriteQueue;
 use crate::auth::User;
 use crate::broker::Node;
+use crate::message::Seq;
 use crate::names;
 use crate::outbox::{ConsumerId, Entry, Outbox, Outgoing, Wakes};
 use crate::queue::{ConnectionId, Queue};
@@ -59,6 +60,8 @@ pub(super) struct Session {
     pub(super) pending: VecDeque<Outgoing>,
     /// Channels that have published in this batch and want confirms.
     pub(super) to_confirm: Vec<u16>,
+    /// Channels whose confirms wait for the store.
+    pub(super) awaiting_confirms: Vec<u16>,
     /// It has published: an alarm concerns it.
     pub(super) publishes: bool,
 }
@@ -89,6 +92,7 @@ impl Session {
             exclusive_queues: HashMap::new(),
             pending: VecDeque::new(),
             to_confirm: Vec::new(),
+            awaiting_confirms: Vec::new(),
             publishes: false,
         }
     }
@@ -103,6 +107,12 @@ impl Session {
         if !no_wait {
             self.reply(channel, reply);
         }
+    }
+
+    /// Appends a method once the store has settled what it answers for.
+    pub(super) fn reply_when(&mut self, seq: Seq, channel: u16, reply: Reply) {
+        debug_assert!(self.vhost.store().is_settled(seq), "nothing waits so far");
+        self.reply(channel, reply);
     }
 
     /// Gives large buffers back that are not in use.

@@ -152,7 +152,7 @@ impl Channel {
     pub(super) fn on_queue_purge(&mut self, session: &mut Session, m: &QueuePurge) -> Result<()> {
         let queue = session.vhost.queue(&self.queue_name(m.queue.as_str())?)?;
         queue.check_access(session.id)?;
-        let purged = as_u32(queue.purge());
+        let purged = as_u32(queue.purge(&mut session.wakes));
         session.reply_unless(m.nowait, self.number, Reply::queue_purge_ok(purged));
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! The store's edge: what durable queues and definitions hand over, and what they take back.
 
 mod directory;
+mod windows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use directory::{DataDirectory, DataDirectoryError};
+pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};
 
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{Outbox, Wakes};
@@ -18,6 +20,7 @@ pub struct QueueId(pub u64);
 #[derive(Debug)]
 pub struct Store {
     directory: DataDirectory,
+    windows: Windows,
 }
 
 /// Which messages of a queue are wanted back.
@@ -66,7 +69,7 @@ pub struct RecoveredQueue {
 impl Store {
     /// The store in that directory.
     pub fn new(directory: DataDirectory) -> Self {
-        Self { directory }
+        Self { directory, windows: Windows::default() }
     }
 
     /// Where it is.
@@ -186,5 +189,10 @@ impl Store {
     /// Whether memory is short: then transient messages are handed over too.
     pub fn is_memory_short(&self) -> bool {
         false
+    }
+
+    /// How much of their messages queues keep in memory, if the rest is on disk.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
     }
 }

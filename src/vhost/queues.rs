@@ -66,8 +66,10 @@ impl VirtualHost {
         };
         let vhost = self.name().clone();
         let auto_delete = asked.auto_delete;
-        let spec = QueueSpec { name: name.clone(), vhost, durable, auto_delete, owner, options };
-        let queue = Arc::new(Queue::new(spec, self.store.clone()));
+        let id = self.store.new_queue_id();
+        let spec =
+            QueueSpec { id, name: name.clone(), vhost, durable, auto_delete, owner, options };
+        let queue = Queue::new(spec, self.store.clone());
         self.queues.insert(name, queue.clone());
         Ok(queue)
     }
