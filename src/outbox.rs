@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::bell::Bell;
 use crate::error::Reason;
-use crate::message::{Message, MessageId};
+use crate::message::{Message, MessageId, Seq};
 
 /// Deliveries that a connection has not picked up may take this much memory; then its consumers
 /// count as having no room. Large enough to fill a socket's buffer many times over.
@@ -31,6 +31,8 @@ pub struct ConsumerId(pub u64);
 pub struct Entry {
     /// Its place in the queue.
     pub id: MessageId,
+    /// When the store got it.
+    pub seq: Seq,
     /// Whether the queue has handed it out before.
     pub redelivered: bool,
     /// The message.
@@ -234,7 +236,7 @@ mod tests {
 
     fn entry(id: u64, body: &[u8]) -> Entry {
         let message = Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(body), false);
-        Entry { id: MessageId(id), redelivered: false, message }
+        Entry { id: MessageId(id), seq: Seq::NONE, redelivered: false, message }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! delivery checked when it comes, and all counts after every step.
 //!
 //! The test plays the connections: it drains the outboxes, keeps what its clients have and have
-//! not seen, and tells the queue when there is room again, as the server does.
+//! not seen, and tells the queue when there is room again, as the server does. It plays the store
+//! too, which settles late, answers late, and lets the queue keep next to nothing in memory.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,11 +18,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use warren::message::{Body, Message, address};
+use warren::message::{Body, Message, MessageId, Seq, address};
 use warren::outbox::{ConsumerId, Entry, OUTBOX_MAX_BYTES, Outbox, Outgoing, Wakes};
 use warren::queue::{
-    ChannelCredit, Closed, ConsumerSpec, Counts, QueueState, Refused, Released, Remains, Unless,
+    Answer, Backing, ChannelCredit, Closed, ConsumerSpec, Counts, Got, Kept, QueueState, Refused,
+    Released, Remains, Unless,
 };
+
+#[path = "common/shelf.rs"]
+mod shelf;
+
+use shelf::Shelf;
 
 /// Channels that take part; each is a connection of its own.
 const CHANNELS: usize = 3;
@@ -33,6 +40,7 @@ const BIG_BYTES: usize = OUTBOX_MAX_BYTES / 2;
 enum Step {
     Publish {
         big: bool,
+        stored: bool,
     },
     Get {
         channel: usize,
@@ -69,6 +77,21 @@ enum Step {
         limit: u32,
     },
     Purge,
+    /// The store gets on.
+    Settle {
+        count: u64,
+    },
+    /// The store answers one of the questions.
+    Answer {
+        which: usize,
+    },
+    MemoryShort(bool),
+    /// Messages that a channel holds leave memory.
+    PageOut {
+        channel: usize,
+    },
+    /// Somebody looks whether messages may leave the queue's memory.
+    PageOutQueue,
     Close {
         if_unused: bool,
         if_empty: bool,
@@ -79,7 +102,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     let channel = 0..CHANNELS;
     let picks = || vec(0..100_usize, 1..5);
     prop_oneof![
-        12 => prop::bool::weighted(0.3).prop_map(|big| Step::Publish { big }),
+        18 => (prop::bool::weighted(0.3), prop::bool::weighted(0.7))
+            .prop_map(|(big, stored)| Step::Publish { big, stored }),
         2 => (channel.clone(), any::<bool>())
             .prop_map(|(channel, no_ack)| Step::Get { channel, no_ack }),
         5 => any_consumer(),
@@ -90,8 +114,14 @@ fn any_step() -> impl Strategy<Value = Step> {
         5 => (channel.clone(), picks())
             .prop_map(|(channel, picks)| Step::Requeue { channel, picks }),
         1 => channel.clone().prop_map(|channel| Step::EndChannel { channel }),
-        1 => (channel, 0..4_u32).prop_map(|(channel, limit)| Step::Limit { channel, limit }),
+        1 => (channel.clone(), 0..4_u32)
+            .prop_map(|(channel, limit)| Step::Limit { channel, limit }),
         1 => Just(Step::Purge),
+        5 => (0..10_u64).prop_map(|count| Step::Settle { count }),
+        4 => (0..10_usize).prop_map(|which| Step::Answer { which }),
+        1 => prop::bool::weighted(0.3).prop_map(Step::MemoryShort),
+        2 => channel.clone().prop_map(|channel| Step::PageOut { channel }),
+        1 => Just(Step::PageOutQueue),
         1 => (prop::bool::weighted(0.8), prop::bool::weighted(0.8))
             .prop_map(|(if_unused, if_empty)| Step::Close { if_unused, if_empty }),
     ]
@@ -238,7 +268,7 @@ impl Model {
 struct Held {
     consumer: Option<ConsumerId>,
     no_ack: bool,
-    entry: Entry,
+    kept: Kept,
 }
 
 /// A channel and its connection, as the server keeps them.
@@ -255,6 +285,7 @@ struct Channel {
 /// The queue under test, the model, and the world between them.
 struct World {
     queue: QueueState,
+    shelf: Shelf,
     model: Model,
     channels: [Channel; CHANNELS],
     wakes: Wakes,
@@ -266,9 +297,10 @@ struct World {
 }
 
 impl World {
-    fn new(single_active: bool) -> Self {
+    fn new(single_active: bool, window_bytes: usize) -> Self {
         Self {
-            queue: QueueState::new(single_active),
+            queue: QueueState::with_window(single_active, window_bytes),
+            shelf: Shelf::new(window_bytes),
             model: Model { single_active, ..Model::default() },
             channels: Default::default(),
             wakes: Wakes::default(),
@@ -281,7 +313,7 @@ impl World {
 
     fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
-            Step::Publish { big } => self.publish(big),
+            Step::Publish { big, stored } => self.publish(big, stored),
             Step::Get { channel, no_ack } => self.get(channel, no_ack),
             Step::Consume { channel, no_ack, exclusive, priority, prefetch } => {
                 self.last_consumer += 1;
@@ -317,32 +349,83 @@ impl World {
                 self.resume(channel)
             }
             Step::Purge => {
-                prop_assert_eq!(self.queue.purge().len(), self.model.ready.len());
+                let purged = self.queue.purge(&self.shelf);
+                prop_assert_eq!(purged.len(), self.model.ready.len());
+                purged.remove_all(&self.shelf, &mut self.wakes);
+                self.shelf.note_purged();
                 self.gone.extend(std::mem::take(&mut self.model.ready).into_keys());
+                Ok(())
+            }
+            Step::Settle { count } => {
+                self.shelf.settle(count);
+                Ok(())
+            }
+            Step::Answer { which } => self.answer(which),
+            Step::MemoryShort(short) => {
+                self.shelf.memory_short.set(short);
+                Ok(())
+            }
+            Step::PageOut { channel } => {
+                for held in &mut self.channels[channel].seen {
+                    held.kept.page_out(|seq| self.shelf.is_settled(seq));
+                }
+                Ok(())
+            }
+            Step::PageOutQueue => {
+                self.queue.page_out(&self.shelf, &mut self.wakes);
                 Ok(())
             }
             Step::Close { if_unused, if_empty } => self.close(if_unused, if_empty),
         }
     }
 
-    fn publish(&mut self, big: bool) -> Result<(), TestCaseError> {
+    /// Answers one question; a stale answer must change nothing.
+    fn answer(&mut self, which: usize) -> Result<(), TestCaseError> {
+        let Some(question) = self.shelf.take_question(which) else { return Ok(()) };
+        let before = self.queue.ready().resident();
+        let read = self.shelf.answer(&question);
+        let answer = self.queue.on_read(question.token, read, &self.shelf, &mut self.wakes);
+        prop_assert_eq!(answer, Answer::default());
+        if question.stale {
+            prop_assert_eq!(self.queue.ready().resident(), before);
+        }
+        self.drain()
+    }
+
+    fn publish(&mut self, big: bool, stored: bool) -> Result<(), TestCaseError> {
         let address = address(b"", (self.published + 1).to_string().as_bytes());
         let body =
             if big { Body::Linked(vec![self.big_body.clone()]) } else { Body::Inline(b"small") };
         let message = Message::new(&address, &[0, 0], body, false);
-        let published = self.queue.publish(message, &mut self.wakes);
+        let hand_over = |id, message: &Message, wakes: &mut Wakes| {
+            if stored { self.shelf.append(id, message, wakes) } else { Seq::NONE }
+        };
+        let published = self.queue.publish(message, hand_over, &self.shelf, &mut self.wakes);
         if self.model.closed {
             prop_assert_eq!(published, Err(Closed));
             return Ok(());
         }
         self.published += 1;
-        prop_assert_eq!(published.map(|id| id.0), Ok(self.published));
+        prop_assert_eq!(published.map(|(id, _)| id.0), Ok(self.published));
+        prop_assert_eq!(published.is_ok_and(|(_, seq)| seq != Seq::NONE), stored);
         self.model.ready.insert(self.published, false);
         self.drain()
     }
 
     fn get(&mut self, channel: usize, no_ack: bool) -> Result<(), TestCaseError> {
-        let got = self.queue.get(no_ack);
+        let got = loop {
+            match self.queue.get(no_ack, &self.shelf, &mut self.wakes) {
+                Got::Taken(entry, remaining) => break Some((entry, remaining)),
+                Got::Nothing => break None,
+                Got::Elsewhere(request) => {
+                    let read = self.shelf.read_now(&request.wanted, request.max_bytes);
+                    let answer =
+                        self.queue.on_read_now(&request, read, &self.shelf, &mut self.wakes);
+                    prop_assert_eq!(answer, Answer::default());
+                    self.drain()?;
+                }
+            }
+        };
         let expected = self.model.ready.pop_first();
         let shown = got.as_ref().map(|(entry, _)| (entry.id.0, entry.redelivered));
         prop_assert_eq!(shown, expected);
@@ -352,7 +435,8 @@ impl World {
             self.gone.insert(entry.id.0);
         } else {
             self.model.unacked += 1;
-            self.channels[channel].seen.push(Held { consumer: None, no_ack, entry });
+            let held = Held { consumer: None, no_ack, kept: entry.into() };
+            self.channels[channel].seen.push(held);
         }
         Ok(())
     }
@@ -379,7 +463,7 @@ impl World {
             channel: credit.clone(),
             outbox: outbox.clone(),
         };
-        prop_assert_eq!(self.queue.consume(spec, &mut self.wakes).err(), refused);
+        prop_assert_eq!(self.queue.consume(spec, &self.shelf, &mut self.wakes).err(), refused);
         if refused.is_none() {
             let id = consumer.id;
             model.consumers.push(consumer);
@@ -395,10 +479,13 @@ impl World {
     fn cancel(&mut self, which: usize) -> Result<(), TestCaseError> {
         let count = self.model.consumers.len();
         let Some(id) = which.checked_rem(count).map(|at| self.model.consumers[at].id) else {
-            prop_assert!(!self.queue.cancel(ConsumerId(0), &mut self.wakes), "nobody to cancel");
+            prop_assert!(
+                !self.queue.cancel(ConsumerId(0), &self.shelf, &mut self.wakes),
+                "nobody to cancel"
+            );
             return Ok(());
         };
-        let was_last = self.queue.cancel(id, &mut self.wakes);
+        let was_last = self.queue.cancel(id, &self.shelf, &mut self.wakes);
         self.model.remove(id);
         prop_assert_eq!(was_last, self.model.consumers.is_empty());
         self.drain()
@@ -415,15 +502,20 @@ impl World {
         }
         // As the server: one call for neighbours of the same consumer.
         for run in taken.chunk_by(|a, b| a.consumer == b.consumer) {
-            let (id, ids) = (run[0].consumer, run.iter().map(|held| held.entry.id.0));
+            let (id, ids) = (run[0].consumer, run.iter().map(|held| held.kept.id.0));
             if back {
                 let ready = ids.filter(|_| !self.model.closed).map(|id| (id, true));
                 self.model.ready.extend(ready);
-                let entries = run.iter().map(|held| held.entry.clone());
-                self.queue.requeue(id, entries, &mut self.wakes);
+                let entries = run.iter().map(|held| held.kept.clone());
+                self.queue.requeue(id, entries, &self.shelf, &mut self.wakes);
             } else {
                 self.gone.extend(ids);
-                self.queue.settle(id, run.len(), &mut self.wakes);
+                self.queue.settle(id, run.len(), &self.shelf, &mut self.wakes);
+                let stored = run.iter().map(|held| (held.kept.id, held.kept.seq));
+                let stored: Vec<_> = stored.filter(|(_, seq)| *seq != Seq::NONE).collect();
+                if !stored.is_empty() && !self.queue.is_closed() {
+                    self.shelf.remove(&stored, &mut self.wakes);
+                }
             }
             self.model.settle(id, run.len());
             self.drain()?;
@@ -456,20 +548,24 @@ impl World {
         let seen: Vec<Held> = seen.into_iter().chain(late).collect();
         let unacked = seen.len() + alive.iter().filter(|held| !held.no_ack).count();
         for (held, redelivered) in
-            alive.iter().map(|h| (h, h.entry.redelivered)).chain(seen.iter().map(|h| (h, true)))
+            alive.iter().map(|h| (h, h.kept.redelivered)).chain(seen.iter().map(|h| (h, true)))
         {
-            self.gone.remove(&held.entry.id.0);
+            self.gone.remove(&held.kept.id.0);
+            if held.no_ack {
+                self.shelf.ever.borrow_mut().remove(&held.kept.id.0);
+            }
             if !self.model.closed {
-                self.model.ready.insert(held.entry.id.0, redelivered);
+                self.model.ready.insert(held.kept.id.0, redelivered);
             }
         }
         self.model.unacked -= if self.model.closed { 0 } else { unacked };
         self.model.limits[at] = 0;
         self.model.used[at] = 0;
         self.model.boxes_bytes[at] = 0;
-        let entries = |held: Vec<Held>| held.into_iter().map(|held| held.entry).collect();
-        let held = Released { consumers, seen: entries(seen), unseen: entries(alive), unacked };
-        let unused = self.queue.release(held, &mut self.wakes);
+        let seen = seen.into_iter().map(|held| held.kept).collect();
+        let unseen = alive.into_iter().map(on_its_way).collect();
+        let held = Released { consumers, seen, unseen, unacked };
+        let unused = self.queue.release(held, &self.shelf, &mut self.wakes);
         prop_assert_eq!(unused, self.model.consumers.is_empty());
         self.drain()
     }
@@ -483,12 +579,13 @@ impl World {
         } else {
             Ok((model.ready.len(), model.consumers.iter().map(|c| c.id).collect::<Vec<_>>()))
         };
-        let remains = self.queue.close(if_unused, if_empty);
-        let remains = remains.map(|Remains { ready, consumers }| {
+        let remains = self.queue.close(if_unused, if_empty, &self.shelf);
+        let remains = remains.map(|Remains { ready, consumers, .. }| {
             (ready.len(), consumers.into_iter().map(|(id, _)| id).collect::<Vec<_>>())
         });
         prop_assert_eq!(&remains, &expected);
         if remains.is_ok() {
+            self.shelf.clear();
             model.closed = true;
             model.unacked = 0;
             self.gone.extend(std::mem::take(&mut model.ready).into_keys());
@@ -503,7 +600,7 @@ impl World {
         let own = self.model.consumers.iter().filter(|c| c.channel == channel);
         for id in own.map(|c| c.id).collect::<Vec<_>>() {
             self.model.note_room(id);
-            self.queue.resume(id, &mut self.wakes);
+            self.queue.resume(id, &self.shelf, &mut self.wakes);
             self.drain()?;
         }
         Ok(())
@@ -517,7 +614,7 @@ impl World {
             let own = self.model.consumers.iter().filter(|c| c.channel == channel);
             for id in own.map(|c| c.id).collect::<Vec<_>>() {
                 self.model.note_room(id);
-                self.queue.resume(id, &mut self.wakes);
+                self.queue.resume(id, &self.shelf, &mut self.wakes);
                 refused.extend(self.take_deliveries()?);
             }
         }
@@ -549,25 +646,32 @@ impl World {
             if no_ack {
                 self.gone.insert(entry.id.0);
             }
-            self.channels[at].unseen.push(Held { consumer: Some(id), no_ack, entry });
+            let held = Held { consumer: Some(id), no_ack, kept: entry.into() };
+            self.channels[at].unseen.push(held);
         }
         // Whoever was told of room and still has it would have been served.
         let idle = self.model.consumers.iter().find(|c| c.waits_since.is_some());
-        prop_assert!(self.model.ready.is_empty() || idle.is_none(), "not served: {:?}", idle);
+        let served = self.model.ready.is_empty() || idle.is_none() || self.shelf.is_asked();
+        prop_assert!(served, "not served: {:?}", idle);
         self.model.boxes_bytes = [0; CHANNELS];
         Ok(refused)
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(self.queue.counts(), self.model.counts());
-        // Nobody is forgotten: with messages ready, no consumer at all has room.
+        // Nobody is forgotten: with messages ready, no consumer at all has room, unless the first
+        // message has to be read.
         let idle = self.model.consumers.iter().find(|c| self.model.has_room(c));
-        prop_assert!(self.model.ready.is_empty() || idle.is_none(), "forgotten: {:?}", idle);
+        let served = self.model.ready.is_empty() || idle.is_none() || self.shelf.is_asked();
+        prop_assert!(served, "forgotten: {:?}", idle);
         if self.model.closed {
             return Ok(());
         }
+        let in_store: BTreeSet<_> =
+            self.shelf.ever.borrow().difference(&self.gone).copied().collect();
+        prop_assert_eq!(self.shelf.ids(), in_store, "the store has what is not settled");
         let held = self.channels.iter().flat_map(|c| c.seen.iter().chain(&c.unseen));
-        let held = held.filter(|held| !held.no_ack).map(|held| held.entry.id.0);
+        let held = held.filter(|held| !held.no_ack).map(|held| held.kept.id.0);
         let mut all: Vec<u64> = held.chain(self.model.ready.keys().copied()).collect();
         prop_assert_eq!(all.len(), self.model.ready.len() + self.model.unacked);
         all.extend(&self.gone);
@@ -577,20 +681,82 @@ impl World {
     }
 }
 
+/// A delivery that goes back. The store has forgotten it if it needed no acknowledgement.
+fn on_its_way(Held { kept: Kept { id, seq, redelivered, message }, no_ack, .. }: Held) -> Entry {
+    let seq = if no_ack { Seq::NONE } else { seq };
+    Entry { id, seq, redelivered, message: message.expect("still in memory") }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn a_queue_does_what_its_model_says(
         single_active in prop::bool::weighted(0.25),
+        window_bytes in prop_oneof![Just(1), Just(500), Just(2 * BIG_BYTES), Just(usize::MAX / 4)],
         steps in vec(any_step(), 1..150),
     ) {
-        let mut world = World::new(single_active);
+        let mut world = World::new(single_active, window_bytes);
         for step in steps {
             world.run(step)?;
             world.check()?;
         }
+        // Once all is answered and the clients have settled everything, nothing is left behind.
+        let mut rounds = 0;
+        while world.shelf.is_asked() {
+            world.answer(0)?;
+            world.check()?;
+            rounds += 1;
+            prop_assert!(rounds < 10_000, "it asks for ever");
+        }
+        let ready = world.model.ready.len();
+        for _ in 0..ready {
+            world.get(0, true)?;
+            world.check()?;
+        }
+        prop_assert_eq!(world.queue.counts().ready, 0);
+        prop_assert_eq!(world.queue.ready().resident(), (0, 0));
     }
+}
+
+/// Without a store: everything is transient.
+struct NoStore;
+
+impl Backing for NoStore {
+    fn append(&self, _: MessageId, _: &Message, _: &mut Wakes) -> Seq {
+        Seq::NONE
+    }
+
+    fn is_settled(&self, _: Seq) -> bool {
+        panic!("nothing was stored")
+    }
+
+    fn is_memory_short(&self) -> bool {
+        false
+    }
+
+    fn remove(&self, _: &[(MessageId, Seq)], _: &mut Wakes) {
+        panic!("nothing was stored")
+    }
+
+    fn remove_range(&self, _: MessageId, _: MessageId, _: &mut Wakes) {
+        panic!("nothing was stored")
+    }
+
+    fn read(&self, _: warren::store::Wanted, _: usize, _: u64) {
+        panic!("nothing was stored")
+    }
+
+    fn resize_window(&self, window_bytes: usize) -> usize {
+        window_bytes
+    }
+
+    fn give_window_back(&self, _: usize) {}
+}
+
+fn publish(queue: &mut QueueState, number: u64, body_bytes: usize, wakes: &mut Wakes) {
+    let message = message(number, body_bytes);
+    queue.publish(message, |_, _, _| Seq::NONE, &NoStore, wakes).unwrap();
 }
 
 /// A message whose routing key is its number.
@@ -613,13 +779,15 @@ fn delivered(outbox: &Arc<Outbox>) -> (Vec<u64>, bool) {
 fn a_full_outbox_keeps_messages_in_the_queue_until_there_is_room() {
     let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
     let outbox = Arc::new(Outbox::default());
-    queue.consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &mut wakes).unwrap();
+    queue
+        .consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &NoStore, &mut wakes)
+        .unwrap();
     for number in 1..=4 {
-        queue.publish(message(number, OUTBOX_MAX_BYTES / 2), &mut wakes).unwrap();
+        publish(&mut queue, number, OUTBOX_MAX_BYTES / 2, &mut wakes);
     }
     assert_eq!(queue.counts(), Counts { ready: 2, unacked: 2, consumers: 1 });
     assert_eq!(delivered(&outbox), (vec![1, 2], true));
-    queue.settle(Some(ConsumerId(1)), 1, &mut wakes);
+    queue.settle(Some(ConsumerId(1)), 1, &NoStore, &mut wakes);
     assert_eq!(delivered(&outbox), (vec![3, 4], false));
     assert_eq!(queue.counts(), Counts { ready: 0, unacked: 3, consumers: 1 });
 }
@@ -628,14 +796,16 @@ fn a_full_outbox_keeps_messages_in_the_queue_until_there_is_room() {
 fn what_a_full_outbox_refused_is_delivered_when_it_is_told_of_room() {
     let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
     let outbox = Arc::new(Outbox::default());
-    queue.publish(message(1, OUTBOX_MAX_BYTES), &mut wakes).unwrap();
-    queue.publish(message(2, 1), &mut wakes).unwrap();
-    queue.consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &mut wakes).unwrap();
+    publish(&mut queue, 1, OUTBOX_MAX_BYTES, &mut wakes);
+    publish(&mut queue, 2, 1, &mut wakes);
+    queue
+        .consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &NoStore, &mut wakes)
+        .unwrap();
     assert_eq!(queue.counts(), Counts { ready: 1, unacked: 1, consumers: 1 });
-    queue.publish(message(3, 1), &mut wakes).unwrap();
+    publish(&mut queue, 3, 1, &mut wakes);
     assert_eq!(queue.counts().ready, 2, "nobody overtakes the refused one");
     assert_eq!(delivered(&outbox), (vec![1], true));
-    queue.resume(ConsumerId(1), &mut wakes);
+    queue.resume(ConsumerId(1), &NoStore, &mut wakes);
     assert_eq!(delivered(&outbox), (vec![2, 3], false));
 }
 
@@ -643,12 +813,43 @@ fn what_a_full_outbox_refused_is_delivered_when_it_is_told_of_room() {
 fn a_consumer_with_a_full_outbox_does_not_hold_up_the_others() {
     let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
     let (stuck, quick) = (Arc::new(Outbox::default()), Arc::new(Outbox::default()));
-    queue.consume(ConsumerSpec::plain(ConsumerId(1), stuck.clone()), &mut wakes).unwrap();
-    queue.publish(message(1, OUTBOX_MAX_BYTES), &mut wakes).unwrap();
-    queue.consume(ConsumerSpec::plain(ConsumerId(2), quick.clone()), &mut wakes).unwrap();
+    queue.consume(ConsumerSpec::plain(ConsumerId(1), stuck.clone()), &NoStore, &mut wakes).unwrap();
+    publish(&mut queue, 1, OUTBOX_MAX_BYTES, &mut wakes);
+    queue.consume(ConsumerSpec::plain(ConsumerId(2), quick.clone()), &NoStore, &mut wakes).unwrap();
     for number in 2..=5 {
-        queue.publish(message(number, 1), &mut wakes).unwrap();
+        publish(&mut queue, number, 1, &mut wakes);
     }
     assert_eq!(delivered(&quick), (vec![2, 3, 4, 5], false));
     assert_eq!(delivered(&stuck), (vec![1], true));
+}
+
+#[test]
+fn an_answer_from_before_a_purge_is_not_taken_for_a_later_one() {
+    let (mut queue, mut wakes) = (QueueState::with_window(false, 1), Wakes::default());
+    let (shelf, outbox) = (Shelf::new(1), Arc::new(Outbox::default()));
+    let fill = |queue: &mut QueueState, numbers: std::ops::RangeInclusive<u64>| {
+        for number in numbers {
+            let hand_over = |id, m: &Message, wakes: &mut Wakes| shelf.append(id, m, wakes);
+            let message = message(number, OUTBOX_MAX_BYTES);
+            queue.publish(message, hand_over, &shelf, &mut Wakes::default()).unwrap();
+            shelf.settle(1);
+        }
+        queue.page_out(&shelf, &mut Wakes::default());
+    };
+    fill(&mut queue, 1..=5);
+    let consumer = ConsumerSpec::plain(ConsumerId(1), outbox.clone());
+    queue.consume(consumer, &shelf, &mut wakes).unwrap();
+    assert_eq!(delivered(&outbox), (vec![1], false));
+    let early = shelf.take_question(0).expect("the next one is on disk");
+    let late = shelf.answer(&early);
+    queue.purge(&shelf).remove_all(&shelf, &mut wakes);
+    fill(&mut queue, 6..=10);
+    assert_eq!(delivered(&outbox), (vec![6], true));
+    queue.resume(ConsumerId(1), &shelf, &mut wakes);
+    assert!(shelf.is_asked());
+    assert_eq!(queue.on_read(early.token, late, &shelf, &mut wakes), Answer::default());
+    let question = shelf.take_question(0).expect("still to be answered");
+    let read = shelf.answer(&question);
+    queue.on_read(question.token, read, &shelf, &mut wakes);
+    assert_eq!(delivered(&outbox).0, [7]);
 }

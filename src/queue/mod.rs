@@ -2,25 +2,32 @@
 //!
 //! Knows no channels, no frames and no exchanges.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::message::{Message, MessageId};
+use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outgoing, Wakes};
 use crate::store::{QueueId, RecoveredQueue, Store};
 
+mod backing;
 mod consumer;
 pub mod equivalence;
+mod gap;
+mod kept;
 mod options;
 mod ready;
+mod run;
 mod state;
 
+pub use backing::Backing;
 pub use consumer::{ChannelCredit, ConsumerSpec};
+pub use gap::{Answer, Gap, Request};
+pub use kept::Kept;
 pub use options::{QueueKind, QueueOptions, Refusal};
 pub use ready::Ready;
-pub use state::{Closed, Counts, QueueState, Refused, Released, Remains, Unless};
+pub use state::{Closed, Counts, Got, QueueState, Refused, Released, Remains, Unless};
 
 /// Identifies a connection in the whole process; the owner of exclusive queues.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -51,23 +58,26 @@ pub struct Queue {
     spec: QueueSpec,
     store: Arc<Store>,
     state: Mutex<QueueState>,
+    /// For the store, to answer to.
+    this: Weak<Self>,
 }
 
 impl Queue {
     /// An empty queue.
-    pub fn new(spec: QueueSpec, store: Arc<Store>) -> Self {
-        let state = Mutex::new(QueueState::new(spec.options.single_active));
-        Self { spec, store, state }
+    pub fn new(spec: QueueSpec, store: Arc<Store>) -> Arc<Self> {
+        let state = QueueState::new(spec.options.single_active);
+        Self::with_state(spec, store, state)
     }
 
-    /// A queue as it was before the start.
-    pub fn recovered(spec: QueueSpec, _had: RecoveredQueue, store: Arc<Store>) -> Self {
-        Self::new(spec, store)
+    /// A queue that the store knows from before.
+    pub fn recovered(spec: QueueSpec, queue: &RecoveredQueue, store: Arc<Store>) -> Arc<Self> {
+        let state = QueueState::recovered(spec.options.single_active, queue);
+        Self::with_state(spec, store, state)
     }
 
-    /// Messages up to this one may have been delivered.
-    pub fn delivered_to(&self) -> MessageId {
-        MessageId::default()
+    fn with_state(spec: QueueSpec, store: Arc<Store>, state: QueueState) -> Arc<Self> {
+        let state = Mutex::new(state);
+        Arc::new_cyclic(|this| Self { spec, store, state, this: this.clone() })
     }
 
     /// What it was declared with.
@@ -93,46 +103,96 @@ impl Queue {
         self.state.lock().counts()
     }
 
-    /// Takes a message in.
+    /// No message above this one has been handed out.
+    pub fn delivered_to(&self) -> MessageId {
+        self.state.lock().delivered_to()
+    }
+
+    /// Whether it hands that message to the store.
     #[inline]
-    pub fn publish(&self, message: Message, wakes: &mut Wakes) -> std::result::Result<(), Closed> {
-        if self.spec.durable && message.persistent() {
-            let mut state = self.state.lock();
-            let id = state.publish(message.clone(), wakes)?;
-            // Under the lock, so that the log's order is the queue's.
-            let _ = (id, &message);
-        } else {
-            self.state.lock().publish(message, wakes)?;
-        }
-        Ok(())
+    pub fn keeps(&self, message: &Message) -> bool {
+        self.spec.durable && message.persistent()
+    }
+
+    /// Takes a message in. `shared` is the number that the store gave it if it goes to several
+    /// queues that keep it. Gives the number that a confirm has to wait for.
+    #[inline]
+    pub fn publish(
+        &self,
+        message: Message,
+        shared: Option<Seq>,
+        wakes: &mut Wakes,
+    ) -> std::result::Result<Seq, Closed> {
+        let keeps = self.keeps(&message);
+        // Under the lock, so that the log's order is the queue's.
+        let hand_over = |id, message: &Message, wakes: &mut Wakes| match shared {
+            _ if !keeps => Seq::NONE,
+            None => self.store.append(self.spec.id, id, message, wakes),
+            Some(seq) => {
+                self.store.add(seq, self.spec.id, id);
+                seq
+            }
+        };
+        let (_, seq) = self.state.lock().publish(message, hand_over, self, wakes)?;
+        Ok(seq)
     }
 
     /// Takes the first message, for `basic.get`; with it, how many remain.
-    pub fn get(&self, no_ack: bool) -> Option<(Entry, usize)> {
-        let mut state = self.state.lock();
-        let (entry, remaining) = state.get(no_ack)?;
-        if no_ack {
-            self.forget(&[entry.id]);
+    pub fn get(&self, no_ack: bool, wakes: &mut Wakes) -> Option<(Entry, usize)> {
+        loop {
+            let got = self.state.lock().get(no_ack, self, wakes);
+            let request = match got {
+                Got::Taken(entry, remaining) => return Some((entry, remaining)),
+                Got::Nothing => return None,
+                Got::Elsewhere(request) => request,
+            };
+            // Without the lock: it takes as long as the disk does.
+            let read = self.store.read_now(self.spec.id, &request.wanted, request.max_bytes);
+            let answer = self.state.lock().on_read_now(&request, read, self, wakes);
+            self.report(answer);
+            if answer.told_nothing {
+                return None;
+            }
         }
-        Some((entry, remaining))
     }
 
     /// Settles deliveries for good.
     #[inline]
-    pub fn settle(&self, consumer: Option<ConsumerId>, ids: &[MessageId], wakes: &mut Wakes) {
+    pub fn settle(
+        &self,
+        consumer: Option<ConsumerId>,
+        settled: &[(MessageId, Seq)],
+        wakes: &mut Wakes,
+    ) {
         let mut state = self.state.lock();
-        state.settle(consumer, ids.len(), wakes);
-        self.forget(ids);
+        state.settle(consumer, settled.len(), self, wakes);
+        // A deleted queue's messages have gone with it.
+        if !state.is_closed() {
+            self.tell_settled(settled, wakes);
+        }
+    }
+
+    /// Tells the store of those that it has.
+    #[inline]
+    fn tell_settled(&self, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
+        let has = |(_, seq): &&(MessageId, Seq)| *seq != Seq::NONE;
+        let count = settled.iter().filter(has).count();
+        if count == settled.len() && count > 0 {
+            self.store.remove(self.spec.id, settled, wakes);
+        } else if count > 0 {
+            let some: Vec<_> = settled.iter().filter(has).copied().collect();
+            self.store.remove(self.spec.id, &some, wakes);
+        }
     }
 
     /// Puts deliveries back to their old places.
     pub fn requeue(
         &self,
         consumer: Option<ConsumerId>,
-        entries: impl IntoIterator<Item = Entry>,
+        entries: impl IntoIterator<Item = Kept>,
         wakes: &mut Wakes,
     ) {
-        self.state.lock().requeue(consumer, entries, wakes);
+        self.state.lock().requeue(consumer, entries, self, wakes);
     }
 
     /// Removes a consumer whose deliveries come back with [`release`](Self::release).
@@ -141,15 +201,27 @@ impl Queue {
     }
 
     /// Takes back what a channel that has ended held. True if the queue has to go with it.
-    pub fn release(&self, held: Released, wakes: &mut Wakes) -> bool {
+    pub fn release(&self, mut held: Released, wakes: &mut Wakes) -> bool {
         let had_consumers = !held.consumers.is_empty();
-        let unused = self.state.lock().release(held, wakes);
+        let mut state = self.state.lock();
+        if self.spec.durable && !state.is_closed() {
+            self.keep_again(&mut held.unseen, wakes);
+        }
+        let unused = state.release(held, self, wakes);
         had_consumers && unused && self.spec.auto_delete
+    }
+
+    /// What was on its way to a consumer that would not acknowledge it was settled, and is not.
+    fn keep_again(&self, unseen: &mut [Entry], wakes: &mut Wakes) {
+        let settled = |entry: &&mut Entry| entry.seq == Seq::NONE && entry.message.persistent();
+        for entry in unseen.iter_mut().filter(settled) {
+            entry.seq = self.store.append(self.spec.id, entry.id, &entry.message, wakes);
+        }
     }
 
     /// Adds a consumer.
     pub fn consume(&self, spec: ConsumerSpec, wakes: &mut Wakes) -> Result<()> {
-        self.state.lock().consume(spec, wakes).map_err(|refused| match refused {
+        self.state.lock().consume(spec, self, wakes).map_err(|refused| match refused {
             Refused::Closed => Error::not_found(format!("no {self}")),
             Refused::ExclusiveUse => Error::access_refused(format!("{self} in exclusive use")),
         })
@@ -157,22 +229,25 @@ impl Queue {
 
     /// Removes a consumer. True if the queue has to go with it.
     pub fn cancel(&self, id: ConsumerId, wakes: &mut Wakes) -> bool {
-        self.state.lock().cancel(id, wakes) && self.spec.auto_delete
+        self.state.lock().cancel(id, self, wakes) && self.spec.auto_delete
     }
 
     /// Looks again at a consumer that may have room now.
     pub fn resume(&self, id: ConsumerId, wakes: &mut Wakes) {
-        self.state.lock().resume(id, wakes);
+        self.state.lock().resume(id, self, wakes);
     }
 
     /// Drops what is ready; how much that was.
-    pub fn purge(&self) -> usize {
-        let purged = {
-            let mut state = self.state.lock();
+    pub fn purge(&self, wakes: &mut Wakes) -> usize {
+        let purged = self.state.lock().purge(self);
+        // Nobody else knows them any more: the store can be told without the lock.
+        purged.remove_all(self, wakes);
+        purged.len()
+    }
 
-            state.purge()
-        };
-        purged.len() // and dropped, without the lock
+    /// Looks for messages that may leave memory: for a queue that nobody publishes to.
+    pub fn page_out(&self, wakes: &mut Wakes) {
+        self.state.lock().page_out(self, wakes);
     }
 
     /// Ends the queue, unless it is in use or not empty and that matters, and tells its consumers;
@@ -183,7 +258,10 @@ impl Queue {
         if_empty: bool,
         wakes: &mut Wakes,
     ) -> std::result::Result<Ready, Unless> {
-        let remains = self.state.lock().close(if_unused, if_empty)?;
+        let remains = self.state.lock().close(if_unused, if_empty, self)?;
+        if remains.handed_over && !self.spec.durable {
+            self.store.drop_queue(self.spec.id, wakes);
+        }
         for (id, outbox) in remains.consumers {
             outbox.push(Outgoing::Cancelled(id), wakes);
         }
@@ -198,10 +276,12 @@ impl Queue {
         ))
     }
 
-    #[inline]
-    fn forget(&self, ids: &[MessageId]) {
-        if self.spec.durable {
-            let _ = ids;
+    fn report(&self, answer: Answer) {
+        if answer.lost > 0 {
+            tracing::error!(queue = %self, lost = answer.lost, "messages could not be read back");
+        }
+        if answer.told_nothing {
+            tracing::error!(queue = %self, "the store did not read what was asked for");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::unacked::{Unacked, UnknownTag};
 use crate::amqp::method::Ack;
 use crate::amqp::reply::Reply;
 use crate::error::{Error, Result};
-use crate::outbox::Entry;
+use crate::queue::Kept;
 
 /// What a client decided about a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,9 +77,9 @@ impl Channel {
         if settlement == Settlement::Requeue {
             return self.settle(session, vec![unacked], settlement);
         }
-        let Unacked { subscription, entry, .. } = unacked;
+        let Unacked { subscription, kept, .. } = unacked;
         if let Some(queue) = &subscription.queue {
-            queue.settle(subscription.id, &[entry.id], &mut session.wakes);
+            queue.settle(subscription.id, &[(kept.id, kept.seq)], &mut session.wakes);
         }
         self.give_credit_back(session, &subscription, 1);
     }
@@ -91,14 +91,14 @@ impl Channel {
         deliveries: Vec<Unacked>,
         settlement: Settlement,
     ) {
-        let mut run: Vec<Entry> = Vec::new();
+        let mut run: Vec<Kept> = Vec::new();
         let mut of: Option<Arc<Subscription>> = None;
-        for Unacked { subscription, entry, .. } in deliveries {
+        for Unacked { subscription, kept, .. } in deliveries {
             if let Some(last) = of.take_if(|last| !Arc::ptr_eq(last, &subscription)) {
                 self.settle_run(session, &last, std::mem::take(&mut run), settlement);
             }
             of = Some(subscription);
-            run.push(entry);
+            run.push(kept);
         }
         if let Some(last) = of {
             self.settle_run(session, &last, run, settlement);
@@ -109,15 +109,15 @@ impl Channel {
         &mut self,
         session: &mut Session,
         subscription: &Subscription,
-        run: Vec<Entry>,
+        run: Vec<Kept>,
         settlement: Settlement,
     ) {
         let count = run.len() as u32;
         if let Some(queue) = &subscription.queue {
             match settlement {
                 Settlement::Settle => {
-                    let ids: Vec<_> = run.iter().map(|entry| entry.id).collect();
-                    queue.settle(subscription.id, &ids, &mut session.wakes);
+                    let settled: Vec<_> = run.iter().map(|kept| (kept.id, kept.seq)).collect();
+                    queue.settle(subscription.id, &settled, &mut session.wakes);
                 }
                 Settlement::Requeue => queue.requeue(subscription.id, run, &mut session.wakes),
             }

@@ -134,10 +134,19 @@ impl Channel {
         self.last_delivery_tag
     }
 
-    /// Confirms what was published since the last time.
+    /// Confirms what was published since the last time, as far as the store has settled it.
     pub(super) fn settle_confirms(&mut self, session: &mut Session) {
-        if let Some(confirm) = self.confirms.as_mut().and_then(Confirms::settle) {
+        let Some(confirms) = &mut self.confirms else { return };
+        let (store, outbox) = (session.vhost.store(), &session.outbox);
+        let confirm = confirms.settle(|owed| {
+            store.pop_settled(&mut owed.publishes, &mut owed.waited_for, outbox);
+        });
+        if let Some(confirm) = confirm {
             session.out.confirm(self.number, confirm.delivery_tag, confirm.multiple);
+        }
+        // The outbox says when it is time to ask again.
+        if confirms.is_waiting() {
+            session.awaiting_confirms.push(self.number);
         }
     }
 

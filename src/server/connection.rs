@@ -222,6 +222,7 @@ impl Connection {
     pub(super) fn close_channel(&mut self, number: u16) {
         if let Some(mut channel) = self.channels.remove(&number) {
             channel.settle_confirms(&mut self.session);
+            self.session.awaiting_confirms.retain(|awaiting| *awaiting != number);
             release(&mut self.session, [*channel]);
         }
     }

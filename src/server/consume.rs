@@ -143,7 +143,8 @@ impl Channel {
         let outbound = Outbound { message: &entry.message, redelivered: entry.redelivered };
         session.out.deliver(self.number, &subscription.tag, tag, &outbound);
         if !subscription.no_ack {
-            self.unacked.push(Unacked { tag, subscription: subscription.clone(), entry });
+            let unacked = Unacked { tag, subscription: subscription.clone(), kept: entry.into() };
+            self.unacked.push(unacked, |seq| session.vhost.store().is_settled(seq));
         }
     }
 
@@ -154,7 +155,7 @@ impl Channel {
         }
         let queue = session.vhost.queue(&name)?;
         queue.check_access(session.id)?;
-        let Some((entry, remaining)) = queue.get(m.no_ack) else {
+        let Some((entry, remaining)) = queue.get(m.no_ack, &mut session.wakes) else {
             session.reply(self.number, Reply::basic_get_empty());
             return Ok(());
         };
@@ -165,7 +166,8 @@ impl Channel {
         if !m.no_ack {
             let (channel, queue) = (self.number, Some(queue));
             let got = Subscription { id: None, channel, tag: "".into(), no_ack: false, queue };
-            self.unacked.push(Unacked { tag, subscription: Arc::new(got), entry });
+            let unacked = Unacked { tag, subscription: Arc::new(got), kept: entry.into() };
+            self.unacked.push(unacked, |seq| session.vhost.store().is_settled(seq));
         }
         Ok(())
     }

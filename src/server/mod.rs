@@ -9,6 +9,7 @@ mod confirms;
 mod connection;
 mod consume;
 mod dispatch;
+mod handover;
 mod handshake;
 mod heartbeat;
 mod listener;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::Channel;
+use super::handover::{Handed, Handover};
 use super::reply_to;
 use super::route_cache::Route;
 use super::session::Session;
@@ -12,7 +13,7 @@ use crate::amqp::properties::Properties;
 use crate::amqp::table::{TableView, Value};
 use crate::error::{Error, ReplyCode, Result};
 use crate::exchange::{self, Exchange, describe};
-use crate::message::{Message, short_strings};
+use crate::message::{Message, Seq, short_strings};
 
 /// `delivery-mode` of a persistent message.
 const PERSISTENT: u8 = 2;
@@ -44,32 +45,29 @@ impl Channel {
         content: &mut Content,
     ) -> Result<()> {
         let prepared = self.prepare(session, content)?;
+        if let Some(transaction) = &mut self.transaction {
+            transaction.publishes.push(prepared);
+            return Ok(());
+        }
+        let seq = self.dispatch(session, prepared);
         if let Some(confirms) = &mut self.confirms
-            && confirms.publish()
+            && confirms.publish(seq)
         {
             session.to_confirm.push(self.number);
-        }
-        match &mut self.transaction {
-            Some(transaction) => transaction.publishes.push(prepared),
-            None => self.dispatch(session, prepared),
         }
         Ok(())
     }
 
-    /// Hands a message to its queues, or returns it.
+    /// Hands a message to its queues, or returns it. Gives what a confirm has to wait for.
     #[inline]
-    pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) {
+    pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) -> Seq {
         let Prepared { message, route, replies, mandatory } = prepared;
-        let (mut taken, mut stale) = (false, false);
-        for queue in &*route {
-            match queue.publish(message.clone(), &mut session.wakes) {
-                Ok(()) => taken = true,
-                Err(_) => stale = true,
-            }
+        let (mut handover, wakes) = (Handover::default(), &mut session.wakes);
+        handover.publish(&message, route.iter(), session.vhost.store(), wakes);
+        if handover.met_closed {
+            publish_again(session, &message, &route, &mut handover);
         }
-        if stale {
-            taken |= publish_again(session, &message, &route);
-        }
+        let Handed { mut taken, seq } = handover.end(session.vhost.store(), &mut session.wakes);
         for address in replies {
             taken |= session.vhost.reply(&address, message.clone(), &mut session.wakes);
         }
@@ -77,6 +75,7 @@ impl Channel {
             let code = ReplyCode::NoRoute;
             session.out.basic_return(self.number, code.number(), code.name(), &message);
         }
+        seq
     }
 
     /// Checks a message in RabbitMQ's order and finds its route.
@@ -198,15 +197,12 @@ fn further_keys<'a>(
 
 /// A queue on a remembered route was deleted. Looks the route up again, and publishes to the
 /// queues that have not been tried.
-fn publish_again(session: &mut Session, message: &Message, tried: &Route) -> bool {
+fn publish_again(session: &mut Session, message: &Message, tried: &Route, handover: &mut Handover) {
     session.routes.remove(message.address());
     let headers = Properties::check(message.properties()).ok().and_then(|p| p.headers);
-    let Ok((route, _)) = resolve(session, message.address(), headers) else { return false };
-    let mut taken = false;
-    for queue in route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue))) {
-        taken |= queue.publish(message.clone(), &mut session.wakes).is_ok();
-    }
-    taken
+    let Ok((route, _)) = resolve(session, message.address(), headers) else { return };
+    let untried = route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue)));
+    handover.publish(message, untried, session.vhost.store(), &mut session.wakes);
 }
 
 /// Expiration is text: decimal milliseconds.

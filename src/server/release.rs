@@ -8,6 +8,7 @@ use super::channel::Channel;
 use super::consume::delete_unused;
 use super::session::Session;
 use super::unacked::Unacked;
+use crate::message::Seq;
 use crate::queue::{Queue, Released};
 
 /// What goes back to each queue; the queue's address is the key.
@@ -47,11 +48,16 @@ fn detach_consumers(session: &mut Session, channel: &mut Channel, by_queue: &mut
         if let Some(queue) = &subscription.queue {
             queue.detach(id);
         }
-        let unseen = session.extract(id);
+        let mut unseen = session.extract(id);
         let Some(queue) = &subscription.queue else { continue };
         let released = of(queue, by_queue);
         released.consumers.push(id);
-        if !subscription.no_ack {
+        if subscription.no_ack {
+            // The store was told that they are settled when they left the queue.
+            for entry in &mut unseen {
+                entry.seq = Seq::NONE;
+            }
+        } else {
             released.unacked += unseen.len();
         }
         released.unseen.extend(unseen);
@@ -62,7 +68,7 @@ fn put_back(unacked: Unacked, by_queue: &mut ByQueue) {
     let Some(queue) = &unacked.subscription.queue else { return };
     let released = of(queue, by_queue);
     released.unacked += 1;
-    released.seen.push(unacked.entry);
+    released.seen.push(unacked.kept);
 }
 
 fn of<'a>(queue: &Arc<Queue>, by_queue: &'a mut ByQueue) -> &'a mut Released {

@@ -166,7 +166,7 @@ impl Channel {
     pub(super) fn on_queue_purge(&mut self, session: &mut Session, m: &QueuePurge) -> Result<()> {
         let queue = session.vhost.queue(&self.queue_name(m.queue.as_str())?)?;
         queue.check_access(session.id)?;
-        let reply = Reply::queue_purge_ok(as_u32(queue.purge()));
+        let reply = Reply::queue_purge_ok(as_u32(queue.purge(&mut session.wakes)));
         if queue.spec().durable && !m.nowait {
             let seq = session.node.store.fence(&mut session.wakes);
             session.reply_when(seq, self.number, reply);

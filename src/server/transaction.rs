@@ -10,6 +10,7 @@ use super::session::Session;
 use super::unacked::Unacked;
 use crate::amqp::reply::Reply;
 use crate::error::{Error, Result};
+use crate::message::Seq;
 
 /// What a commit will do.
 #[derive(Debug, Default)]
@@ -30,13 +31,17 @@ impl Channel {
 
     pub(super) fn on_tx_commit(&mut self, session: &mut Session) -> Result<()> {
         let transaction = self.transaction()?;
+        let mut stored = false;
         for prepared in transaction.publishes {
-            self.dispatch(session, prepared);
+            stored |= self.dispatch(session, prepared) != Seq::NONE;
         }
         for (unacked, settlement) in transaction.settlements {
+            stored |= unacked.kept.seq != Seq::NONE;
             self.settle(session, vec![unacked], settlement);
         }
-        session.reply(self.number, Reply::tx_commit_ok());
+        // What is wholly transient has nothing to wait for.
+        let seq = if stored { session.vhost.store().fence(&mut session.wakes) } else { Seq::NONE };
+        session.reply_when(seq, self.number, Reply::tx_commit_ok());
         Ok(())
     }
 

@@ -84,7 +84,7 @@ impl Files for Disk {
 }
 
 /// Octets that can still be written to the file system of that directory.
-pub fn free_bytes(path: &Path) -> io::Result<u64> {
+pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -33,4 +33,10 @@ impl Store {
     pub fn waiting(&self) -> usize {
         self.shared.inbox.lock().waiting()
     }
+
+    /// Everything that is defined on disk now.
+    #[doc(hidden)]
+    pub fn defined(&self) -> Vec<String> {
+        super::definitions_of(&self.shared.contents).iter().map(ToString::to_string).collect()
+    }
 }

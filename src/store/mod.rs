@@ -32,6 +32,7 @@ mod shared;
 mod sled_catalogue;
 mod tally;
 mod upkeep;
+mod windows;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -53,6 +54,7 @@ pub use files::{Files, LogFile};
 pub use inspect::{EXIT_DAMAGED, EXIT_SOUND, EXIT_UNREADABLE, check, dump};
 pub use scan::Damage;
 pub use shared::{EXIT_DISK_FAILED, OnFailure};
+pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};
 
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{Outbox, Wakes};
@@ -78,6 +80,7 @@ pub struct QueueId(pub u64);
 pub struct Store {
     shared: Arc<Shared>,
     requests: Arc<Requests>,
+    windows: Windows,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Given up last, when no thread writes there any more.
     directory: Option<DataDirectory>,
@@ -189,6 +192,7 @@ impl Store {
         let store = Self {
             shared,
             requests: Arc::default(),
+            windows: Windows::default(),
             threads: Mutex::default(),
             directory,
         };
@@ -417,7 +421,10 @@ impl Store {
     pub fn close(&self, delivered: &[(QueueId, MessageId)]) {
         let was_closed = self.shared.stop.load(Ordering::Acquire);
         self.stop_threads();
-        if !was_closed && !self.has_failed() && upkeep::checkpoint(&self.shared, Some(delivered)).is_ok() {
+        if !was_closed
+            && !self.has_failed()
+            && upkeep::checkpoint(&self.shared, Some(delivered)).is_ok()
+        {
             tracing::info!("store closed");
         }
     }
@@ -432,6 +439,11 @@ impl Store {
                 tracing::error!("a thread of the store has panicked");
             }
         }
+    }
+
+    /// How much of their messages queues keep in memory, if the rest is on disk.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
     }
 }
 

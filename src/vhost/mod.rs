@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, Names, describe};
-use crate::message::{Message, MessageId};
+use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
 use crate::queue::Queue;
 use crate::store::{QueueId, Store};
@@ -110,6 +110,12 @@ impl VirtualHost {
         &self.name
     }
 
+    /// What survives of it.
+    #[inline]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// Raised whenever a message may have to go elsewhere than before.
     #[inline]
     pub fn generation(&self) -> u64 {
@@ -152,7 +158,8 @@ impl VirtualHost {
     pub fn reply(&self, address: &[u8], message: Message, wakes: &mut Wakes) -> bool {
         let found = self.reply_consumers.get(address).map(|found| found.value().clone());
         let Some((consumer, outbox)) = found else { return false };
-        let entry = Entry { id: MessageId::default(), redelivered: false, message };
+        let (id, seq) = (MessageId::default(), Seq::NONE);
+        let entry = Entry { id, seq, redelivered: false, message };
         outbox.deliver_reply(consumer, entry, wakes).is_ok()
     }
 

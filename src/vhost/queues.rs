@@ -73,7 +73,7 @@ impl VirtualHost {
             owner,
             options,
         };
-        let queue = Arc::new(Queue::new(spec, self.store.clone()));
+        let queue = Queue::new(spec, self.store.clone());
         // First, so that the store knows the queue before any of its messages.
         self.changes(wakes).define(durable::queue(&queue));
         self.queues.insert(name, queue.clone());
@@ -159,7 +159,7 @@ mod tests {
         assert!(Arc::ptr_eq(&vhost.queue("jobs").expect("there"), &new));
         let id = new.spec().id;
         wakes.flush();
-        store.close(Vec::new());
+        store.close(&[]);
         drop((vhost, old, new, store));
 
         let (_, recovered) = open(directory.path());

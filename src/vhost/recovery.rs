@@ -56,7 +56,7 @@ impl VirtualHost {
             owner: None,
             options,
         };
-        let queue = Arc::new(Queue::recovered(spec, had, self.store.clone()));
+        let queue = Queue::recovered(spec, &had, self.store.clone());
         self.queues.insert(kept.name.clone(), queue);
         Ok(())
     }

@@ -1,0 +1,68 @@
+//! One message on its way into the queues of its route, and into the store for those that keep it.
+//!
+//! The store has a message once, however many queues keep it, and in all of them or in none: what
+//! goes to several is begun before the first and ended behind the last. Knows no routes.
+
+use std::sync::Arc;
+
+use crate::message::{Message, Seq};
+use crate::outbox::Wakes;
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// How far a message is. It has to be brought to its [`end`](Self::end).
+#[derive(Debug, Default)]
+pub(super) struct Handover {
+    /// The number under which several queues keep it.
+    shared: Option<Seq>,
+    last: Seq,
+    taken: bool,
+    /// A queue was deleted, so that the route is not what it was.
+    pub(super) met_closed: bool,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handed {
+    /// A queue has taken it.
+    pub(super) taken: bool,
+    /// What a confirm has to wait for.
+    pub(super) seq: Seq,
+}
+
+impl Handover {
+    /// Publishes it to queues.
+    #[inline]
+    pub(super) fn publish<'a>(
+        &mut self,
+        message: &Message,
+        queues: impl Iterator<Item = &'a Arc<Queue>> + Clone,
+        store: &Store,
+        wakes: &mut Wakes,
+    ) {
+        if self.shared.is_none() && message.persistent() {
+            let keeping = queues.clone().filter(|queue| queue.keeps(message));
+            if keeping.take(2).count() > 1 {
+                self.shared = Some(store.begin(message));
+            }
+        }
+        for queue in queues {
+            match queue.publish(message.clone(), self.shared, wakes) {
+                Ok(seq) => {
+                    self.taken = true;
+                    self.last = self.last.max(seq);
+                }
+                Err(_) => self.met_closed = true,
+            }
+        }
+    }
+
+    /// It has been everywhere.
+    #[inline]
+    pub(super) fn end(self, store: &Store, wakes: &mut Wakes) -> Handed {
+        if let Some(seq) = self.shared {
+            store.end(seq, wakes);
+        }
+        Handed { taken: self.taken, seq: self.last }
+    }
+}
