@@ -84,6 +84,14 @@ impl Node {
         self.vhosts.iter().flat_map(|vhost| vhost.delivered()).collect()
     }
 
+    /// Has every queue look for messages that may leave memory.
+    pub fn page_out(&self) {
+        let mut wakes = Wakes::default();
+        for vhost in &self.vhosts {
+            vhost.page_out(&mut wakes);
+        }
+    }
+
     /// Raises or clears an alarm.
     pub fn set_alarm(&self, alarm: Alarm, on: bool) {
         if self.alarms.set(alarm, on) {

@@ -139,7 +139,7 @@ impl Channel {
         let Some(confirms) = &mut self.confirms else { return };
         let (store, outbox) = (session.vhost.store(), &session.outbox);
         let confirm = confirms.settle(|owed| {
-            store.pop_settled(&mut owed.publishes, &mut owed.waited_for, outbox);
+            store.pop_settled(owed, outbox);
         });
         if let Some(confirm) = confirm {
             session.out.confirm(self.number, confirm.delivery_tag, confirm.multiple);

@@ -21,14 +21,9 @@ pub(super) struct Confirms {
     noted: bool,
 }
 
-/// Publishes that the store has not settled, so far as is known.
-#[derive(Debug, Default)]
-pub(super) struct Owed {
-    /// With their delivery tags, both growing.
-    pub(super) publishes: VecDeque<(Seq, u64)>,
-    /// For the store: what it has been asked to wake us for.
-    pub(super) waited_for: Seq,
-}
+/// Publishes that the store has not settled, so far as is known, with their delivery tags; both
+/// grow.
+pub(super) type Owed = VecDeque<(Seq, u64)>;
 
 /// One `basic.ack` to a publisher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +39,7 @@ impl Confirms {
     pub(super) fn publish(&mut self, seq: Seq) -> bool {
         self.published += 1;
         if seq != Seq::NONE {
-            self.owed.publishes.push_back((seq, self.published));
+            self.owed.push_back((seq, self.published));
         }
         !std::mem::replace(&mut self.noted, true)
     }
@@ -52,14 +47,14 @@ impl Confirms {
     /// What is to be confirmed now: one frame for all that is settled since the last one.
     /// `pop_settled` takes off the front what the store has settled.
     pub(super) fn settle(&mut self, pop_settled: impl FnOnce(&mut Owed)) -> Option<Confirm> {
-        if !self.owed.publishes.is_empty() {
+        if !self.owed.is_empty() {
             pop_settled(&mut self.owed);
         }
-        let first = self.owed.publishes.front();
+        let first = self.owed.front();
         let up_to = first.map_or(self.published, |(_, delivery_tag)| delivery_tag - 1);
         self.noted = first.is_some();
-        if !self.noted && self.owed.publishes.capacity() > KEEP_CAPACITY {
-            self.owed.publishes = VecDeque::new();
+        if !self.noted && self.owed.capacity() > KEEP_CAPACITY {
+            self.owed = VecDeque::new();
         }
         let count = up_to.saturating_sub(self.confirmed);
         self.confirmed += count;
@@ -68,7 +63,7 @@ impl Confirms {
 
     /// The store will settle more.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.owed.publishes.is_empty()
+        !self.owed.is_empty()
     }
 }
 
@@ -79,8 +74,8 @@ mod tests {
     /// A store that has settled everything up to there.
     fn up_to(settled: u64) -> impl Fn(&mut Owed) {
         move |owed| {
-            while owed.publishes.front().is_some_and(|(seq, _)| seq.0 <= settled) {
-                owed.publishes.pop_front();
+            while owed.front().is_some_and(|(seq, _)| seq.0 <= settled) {
+                owed.pop_front();
             }
         }
     }

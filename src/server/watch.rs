@@ -38,7 +38,11 @@ pub(super) async fn resources(node: Arc<Node>, mut phase: Receiver<Phase>) {
 fn look_at_memory(node: &Node, was_over: &mut bool) {
     let Some(resident_bytes) = resident_bytes() else { return };
     let limit_bytes = node.config.memory_limit_bytes;
-    node.store.set_memory_short(resident_bytes > limit_bytes / 100 * SHORT_FROM_PERCENT);
+    let is_short = resident_bytes > limit_bytes / 100 * SHORT_FROM_PERCENT;
+    node.store.set_memory_short(is_short);
+    if is_short {
+        node.page_out();
+    }
     let is_over = resident_bytes > limit_bytes;
     if is_over == *was_over {
         return;

@@ -98,6 +98,8 @@ pub(super) struct Inbox {
     operations: VecDeque<Operation>,
     /// Everything up to here is settled.
     settled: u64,
+    /// Which of the operations that the commit thread has taken were struck out before.
+    struck_out: Vec<bool>,
     removed: Vec<Run>,
     /// Messages that are being handed to several queues: nothing from there on is taken.
     open: SmallVec<[u64; 4]>,
@@ -116,6 +118,7 @@ impl Default for Inbox {
             base: FIRST_SEQ,
             operations: VecDeque::new(),
             settled: FIRST_SEQ - 1,
+            struck_out: Vec::new(),
             removed: Vec::new(),
             open: SmallVec::new(),
             bytes: 0,
@@ -193,8 +196,13 @@ impl Inbox {
         if seq.0 <= self.settled {
             return true;
         }
-        let Some(at) = seq.0.checked_sub(self.base) else { return false };
-        matches!(self.operations.get(at as usize), Some(Operation::Nothing))
+        match seq.0.checked_sub(self.base) {
+            Some(at) => matches!(self.operations.get(at as usize), Some(Operation::Nothing)),
+            None => {
+                let at = seq.0 - self.settled - 1;
+                self.struck_out.get(at as usize).is_some_and(|struck_out| *struck_out)
+            }
+        }
     }
 
     /// Has an outbox woken once it is. False if it is already.
@@ -202,7 +210,10 @@ impl Inbox {
         if self.is_settled(seq) {
             return false;
         }
-        self.waiters.entry(seq.0).or_default().push(outbox.clone());
+        let waiters = self.waiters.entry(seq.0).or_default();
+        if !waiters.iter().any(|waiting| Arc::ptr_eq(waiting, outbox)) {
+            waiters.push(outbox.clone());
+        }
         true
     }
 
@@ -250,6 +261,8 @@ impl Inbox {
             count += 1;
         }
         batch.operations.extend(self.operations.drain(..count));
+        let is_nothing = |operation: &Operation| matches!(operation, Operation::Nothing);
+        self.struck_out.extend(batch.operations.iter().map(is_nothing));
         batch.bytes = batch.operations.iter().map(Operation::bytes).sum();
         self.base += count as u64;
         batch.last = Seq(self.base - 1);
@@ -262,6 +275,7 @@ impl Inbox {
     /// A batch is on disk: tells who waited.
     pub(super) fn settle(&mut self, batch: &mut Batch, wakes: &mut Wakes) {
         self.settled = batch.last.0;
+        self.struck_out.clear();
         self.bytes -= batch.bytes;
         let later = self.waiters.split_off(&(self.settled + 1));
         for outbox in std::mem::replace(&mut self.waiters, later).into_values().flatten() {
@@ -363,6 +377,19 @@ mod tests {
         inbox.settle(&mut batch, &mut wakes);
         assert!(inbox.is_settled(second) && !inbox.wait(second, &outbox));
         assert_eq!(inbox.bytes, 0);
+    }
+
+    #[test]
+    fn what_was_struck_out_stays_settled_when_it_is_taken() {
+        let (mut inbox, mut wakes) = (Inbox::default(), Wakes::default());
+        let (first, second) = (publish(&mut inbox, 1), publish(&mut inbox, 2));
+        inbox.remove(at(1), first, &mut wakes);
+        let mut batch = Batch::default();
+        inbox.take(&mut batch);
+        assert!(inbox.is_settled(first) && !inbox.is_settled(second));
+        let third = publish(&mut inbox, 3);
+        inbox.settle(&mut batch, &mut wakes);
+        assert!(inbox.is_settled(second) && !inbox.is_settled(third));
     }
 
     #[test]

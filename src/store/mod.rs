@@ -359,12 +359,11 @@ impl Store {
         self.shared.inbox.lock().wait(seq, outbox)
     }
 
-    /// Takes off the front what is settled; gives the last of that. If something remains and its
-    /// first is not `waited_for`, the outbox is woken once that is settled, and it is waited for.
+    /// Takes off the front what is settled; gives the last of that. If something remains, the
+    /// outbox is woken once its first is settled.
     pub fn pop_settled<T>(
         &self,
         owed: &mut VecDeque<(Seq, T)>,
-        waited_for: &mut Seq,
         outbox: &Arc<Outbox>,
     ) -> Option<T> {
         let mut inbox = self.shared.inbox.lock();
@@ -372,11 +371,8 @@ impl Store {
         while owed.front().is_some_and(|(seq, _)| inbox.is_settled(*seq)) {
             popped = owed.pop_front().map(|(_, owed)| owed);
         }
-        if let Some((seq, _)) = owed.front()
-            && *seq != *waited_for
-        {
+        if let Some((seq, _)) = owed.front() {
             inbox.wait(*seq, outbox);
-            *waited_for = *seq;
         }
         popped
     }

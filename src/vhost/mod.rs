@@ -105,6 +105,13 @@ impl VirtualHost {
         durable.map(|queue| (queue.spec().id, queue.delivered_to())).collect()
     }
 
+    /// Has every queue look for messages that may leave memory.
+    pub fn page_out(&self, wakes: &mut Wakes) {
+        for queue in &self.queues {
+            queue.page_out(wakes);
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
