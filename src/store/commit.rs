@@ -156,6 +156,35 @@ impl Writer {
         }
     }
 
+    /// Whether there is no room for the next segment.
+    pub(super) fn is_short_of_room(&mut self) -> bool {
+        let begun = self.shared.segments.begin(self.next_header(), 0);
+        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        match begun {
+            Ok(file) => {
+                self.enter_segment(file);
+                false
+            }
+            Err(error) => full(&error),
+        }
+    }
+
+    fn next_header(&self) -> SegmentHeader {
+        SegmentHeader {
+            number: self.position.segment + 1,
+            previous_end: self.position.offset,
+            previous: self.position.segment,
+            first_mark: self.position.mark,
+            salt: self.shared.salt,
+        }
+    }
+
+    fn enter_segment(&mut self, file: SegmentFile) {
+        self.position.segment += 1;
+        self.position.offset = super::segment::DATA_START;
+        self.current = Some((self.position.segment, file));
+    }
+
     /// Begins a segment if the current one has no room, and waits for a full disk.
     fn make_room(&mut self, bytes: u64) -> io::Result<()> {
         if let Some((_, file)) = &self.current
@@ -163,20 +192,12 @@ impl Writer {
         {
             return Ok(());
         }
-        let header = SegmentHeader {
-            number: self.position.segment + 1,
-            previous_end: self.position.offset,
-            previous: self.position.segment,
-            first_mark: self.position.mark,
-            salt: self.shared.salt,
-        };
+        let header = self.next_header();
         loop {
             match self.shared.segments.begin(header, bytes) {
                 Ok(file) => {
                     self.shared.set_out_of_space(None);
-                    self.current = Some((header.number, file));
-                    self.position.segment = header.number;
-                    self.position.offset = super::segment::DATA_START;
+                    self.enter_segment(file);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {

@@ -18,19 +18,22 @@ const MOVED_PER_SECOND_BYTES: u64 = 64 * 1024 * 1024;
 /// It is checked whether to wait after so much.
 const PACE_BYTES: u64 = 1024 * 1024;
 
-/// Empties segments for as long as the files take more than they should.
-pub(super) fn compact(shared: &Shared) {
+/// Empties segments for as long as the files take more than they should. True if there were any.
+pub(super) fn compact(shared: &Shared) -> bool {
+    let mut any = false;
     while let Some((number, segment)) = shared.segments.sparse() {
         if shared.stop.load(Ordering::Acquire) {
-            return;
+            break;
         }
+        any = true;
         let mut mover = Mover { shared, moved_bytes: 0, paced_bytes: 0, began: Instant::now() };
         if let Err(error) = mover.empty(number, &segment) {
             tracing::error!(file = &*segment.file.name, %error, "a segment cannot be read");
-            return;
+            break;
         }
         tracing::debug!(number, bytes = mover.moved_bytes, "moved what lived in a segment");
     }
+    any
 }
 
 struct Mover<'a> {

@@ -310,11 +310,9 @@ impl QueueIndex {
     /// Drops pages from memory that the catalogue has and that nobody has used since the
     /// checkpoint before `before`.
     pub(super) fn evict(&mut self, before: u64) {
-        let last = self.pages.last_key_value().map(|(number, _)| *number);
-        for (number, page) in &mut self.pages {
+        for page in self.pages.values_mut() {
             let idle = !page.dirty && page.stored && page.used < before;
-            if let (true, Content::Resident(slots)) = (idle && Some(*number) != last, &page.content)
-            {
+            if let (true, Content::Resident(slots)) = (idle, &page.content) {
                 page.content = Content::Evicted(slots.summary());
             }
         }

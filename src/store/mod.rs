@@ -35,6 +35,7 @@ mod upkeep;
 mod windows;
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -188,6 +189,9 @@ impl Store {
         });
         // From here on the log says that a process has run: nothing is clean any more.
         let mut writer = Writer::new(shared.clone());
+        if writer.is_short_of_room() && upkeep::checkpoint(&shared, None).is_ok() {
+            tracing::warn!("the disk is full: freed what the log does not need any more");
+        }
         writer.commit(&Batch::start()).map_err(StoreError::start)?;
         let store = Self {
             shared,
@@ -207,13 +211,20 @@ impl Store {
     }
 
     fn spawn(&self, writer: Writer) -> std::io::Result<()> {
-        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let mut threads = self.threads.lock();
-        threads.push(named("commit").spawn(move || writer.run())?);
-        let (shared, requests) = (self.shared.clone(), self.requests.clone());
-        threads.push(named("reader").spawn(move || reader::run(&shared, &requests))?);
         let shared = self.shared.clone();
-        threads.push(named("upkeep").spawn(move || upkeep::run(&shared))?);
+        threads.push(named("commit").spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                shared.fail(&std::io::Error::other("the commit thread has panicked"));
+            }
+        })?);
+        let (shared, requests) = (self.shared.clone(), self.requests.clone());
+        threads.push(named("reader").spawn(move || {
+            until_stopped(&shared, || reader::run(&shared, &requests));
+        })?);
+        let shared = self.shared.clone();
+        threads
+            .push(named("upkeep").spawn(move || until_stopped(&shared, || upkeep::run(&shared)))?);
         Ok(())
     }
 
@@ -361,11 +372,7 @@ impl Store {
 
     /// Takes off the front what is settled; gives the last of that. If something remains, the
     /// outbox is woken once its first is settled.
-    pub fn pop_settled<T>(
-        &self,
-        owed: &mut VecDeque<(Seq, T)>,
-        outbox: &Arc<Outbox>,
-    ) -> Option<T> {
+    pub fn pop_settled<T>(&self, owed: &mut VecDeque<(Seq, T)>, outbox: &Arc<Outbox>) -> Option<T> {
         let mut inbox = self.shared.inbox.lock();
         let mut popped = None;
         while owed.front().is_some_and(|(seq, _)| inbox.is_settled(*seq)) {
@@ -446,6 +453,18 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.stop_threads();
+    }
+}
+
+fn named(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.to_owned())
+}
+
+/// Runs what a thread does, and again if it has panicked: nobody else would do it.
+fn until_stopped(shared: &Shared, run: impl Fn()) {
+    while catch_unwind(AssertUnwindSafe(&run)).is_err() && !shared.stop.load(Ordering::Acquire) {
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name(), "a thread of the store has panicked and goes on");
     }
 }
 

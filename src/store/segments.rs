@@ -105,23 +105,21 @@ impl Segments {
         self.state.lock().position
     }
 
-    /// Frees the segments before a checkpoint in which nothing lives. True if any was.
-    pub(super) fn reclaim(&self, checkpoint: Position) -> bool {
-        let freed: Vec<SegmentFile> = {
-            let mut state = self.state.lock();
-            let dead = |number: u64, segment: &Segment| {
-                number < checkpoint.segment && segment.living.items <= 0
-            };
-            let numbers: Vec<u64> =
-                state.all.iter().filter(|(n, s)| dead(**n, s)).map(|(n, _)| *n).collect();
-            let take = |number: &u64| state.all.remove(number).map(|segment| segment.file);
-            numbers.iter().filter_map(take).collect()
-        };
-        let any = !freed.is_empty();
-        for file in freed {
-            self.free(file, SPARES_MAX);
+    /// The segments before a place in which nothing lives. Nothing will live there again.
+    pub(super) fn dead_before(&self, position: Position) -> Vec<u64> {
+        let state = self.state.lock();
+        let before = state.all.range(..position.segment);
+        before.filter(|(_, segment)| segment.living.items <= 0).map(|(n, _)| *n).collect()
+    }
+
+    /// Frees segments that a checkpoint on disk does not need.
+    pub(super) fn reclaim(&self, dead: &[u64]) {
+        for number in dead {
+            let freed = self.state.lock().all.remove(number);
+            if let Some(segment) = freed {
+                self.free(segment.file, SPARES_MAX);
+            }
         }
-        any
     }
 
     /// Keeps a file for later, or removes it.
@@ -158,13 +156,14 @@ impl Segments {
     }
 
     /// The segment that is most worth being emptied, if the files take more than they should:
-    /// twice what lives, and two segments.
+    /// twice what lives, and the segment that is written to. (A spare file comes on top.)
     pub(super) fn sparse(&self) -> Option<(u64, Segment)> {
         let mut state = self.state.lock();
         let current = state.position.segment;
-        let taken: u64 = state.all.values().map(|segment| segment.file.bytes).sum();
+        let staying = state.all.values().filter(|segment| !segment.moving);
+        let taken: u64 = staying.map(|segment| segment.file.bytes).sum();
         let living: i64 = state.all.values().map(|segment| segment.living.bytes).sum();
-        if taken <= living.max(0) as u64 * 2 + 2 * SEGMENT_BYTES {
+        if taken <= living.max(0) as u64 * 2 + SEGMENT_BYTES {
             return None;
         }
         let old = state.all.iter_mut().filter(|(n, s)| **n < current && !s.moving);

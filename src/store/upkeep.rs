@@ -20,6 +20,8 @@ use crate::message::MessageId;
 
 /// A checkpoint is made this long after something was written.
 const CHECKPOINT_PERIOD: Duration = Duration::from_secs(2);
+/// What was moved has left its segments by then, so that they can be freed.
+const AFTER_COMPACTION: Duration = Duration::from_millis(100);
 /// Below this much since the last checkpoint nothing is going on, and spare files are seen to.
 const QUIET_BYTES: u64 = 8 * 1024 * 1024;
 /// Changes are written to the catalogue in pieces of about this size.
@@ -31,8 +33,8 @@ const IDLE_CHECKPOINTS: u64 = 2;
 
 /// Works until the store is closed.
 pub(super) fn run(shared: &Shared) {
-    let mut due: Option<Instant> = None;
-    shared.segments.tidy_spares();
+    // What a start has read need not be read again, and may have left segments to be freed.
+    let mut due = Some(Instant::now());
     loop {
         shared.upkeep.wait(due);
         if shared.stop.load(Ordering::Acquire) {
@@ -49,19 +51,24 @@ pub(super) fn run(shared: &Shared) {
             continue;
         }
         due = None;
-        if !has_room(shared) || checkpoint(shared, None).is_err() {
+        if !is_worth_trying(shared) || checkpoint(shared, None).is_err() {
             due = Some(now + CHECKPOINT_PERIOD);
             continue;
         }
         if written < QUIET_BYTES {
             shared.segments.tidy_spares();
         }
-        compact(shared);
+        if compact(shared) {
+            due = Some(Instant::now() + AFTER_COMPACTION);
+        }
     }
 }
 
-fn has_room(shared: &Shared) -> bool {
-    shared.segments.files().free_bytes().is_ok_and(|free| free >= ROOM_MIN_BYTES)
+/// There is room for a checkpoint, or it will make some.
+fn is_worth_trying(shared: &Shared) -> bool {
+    let free_bytes = shared.segments.files().free_bytes();
+    free_bytes.is_ok_and(|free_bytes| free_bytes >= ROOM_MIN_BYTES)
+        || !shared.segments.dead_before(shared.segments.position()).is_empty()
 }
 
 /// Makes a checkpoint; `closing`: the last one, with how far each queue has delivered.
@@ -69,8 +76,10 @@ pub(super) fn checkpoint(
     shared: &Shared,
     closing: Option<&[(QueueId, MessageId)]>,
 ) -> CatalogueResult<()> {
-    let position = shared.segments.position();
     shared.written_bytes.store(0, Ordering::Release);
+    let position = shared.segments.position();
+    // What is dead by now is dead in what is about to be written; what dies later may not be.
+    let dead = shared.segments.dead_before(position);
     let number = shared.checkpoint.fetch_add(1, Ordering::AcqRel) + 1;
     let mut begun = Begun::default();
     let result = write(shared, position, number, closing, &mut begun);
@@ -83,7 +92,7 @@ pub(super) fn checkpoint(
     for (_, index) in shared.contents.indexes() {
         index.lock().evict(number.saturating_sub(IDLE_CHECKPOINTS));
     }
-    shared.segments.reclaim(position);
+    shared.segments.reclaim(&dead);
     result
 }
 
