@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["memory"]),
     ("logging", &["config"]),
     ("outbox", &["bell", "error", "message"]),
-    ("store", &["amqp", "bell", "error", "message", "outbox"]),
+    ("store", &["amqp", "bell", "disk", "error", "message", "outbox"]),
     ("start_error", &["config", "store"]),
     ("listen", &["start_error"]),
     ("queue", &["amqp", "error", "message", "outbox", "store"]),

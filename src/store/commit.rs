@@ -335,12 +335,11 @@ fn cut(out: &mut Vec<u8>, from: usize, linked: &[Bytes], cuts: &mut Vec<Cut>) ->
 fn batch_bytes(batch: &Batch) -> u64 {
     let of = |operation: &Operation| match operation {
         Operation::Nothing | Operation::Fence | Operation::Redefine { .. } => 0,
-        Operation::Start => record_bytes(8),
         Operation::Publish(message, refs) => publish_bytes(message, refs.len()),
         Operation::Move(moved) => publish_bytes(&moved.message, moved.refs.len()),
         Operation::Define { key, value } => definition_bytes(key, value),
         Operation::Forget { key, .. } => definition_bytes(key, &[0; 8]),
-        Operation::Drop(_) => record_bytes(8),
+        Operation::Start | Operation::Drop(_) => record_bytes(8),
     };
     let operations: u64 = batch.operations.iter().map(of).sum();
     let removed: u64 = batch.removed.chunks(RUNS_MAX).map(|r| remove_bytes(r.len())).sum();

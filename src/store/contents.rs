@@ -218,7 +218,7 @@ impl Contents {
 impl Defined {
     /// What it takes of its segment.
     pub(super) fn bytes(&self, key: &[u8]) -> i64 {
-        super::record::definition_bytes(key, &self.value) as i64
+        super::record::definition_bytes(key, &self.value).cast_signed()
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::{Errno, pwritev};
 
 use super::files::{Files, LogFile};
@@ -79,14 +79,8 @@ impl Files for Disk {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        free_bytes(&self.path)
+        crate::disk::free_bytes(&self.path)
     }
-}
-
-/// Octets that can still be written to the file system of that directory.
-pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
-    let stat = statvfs(path)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 fn reserve(mut file: &File, bytes: u64, written: bool) -> io::Result<()> {

@@ -196,13 +196,11 @@ impl Inbox {
         if seq.0 <= self.settled {
             return true;
         }
-        match seq.0.checked_sub(self.base) {
-            Some(at) => matches!(self.operations.get(at as usize), Some(Operation::Nothing)),
-            None => {
-                let at = seq.0 - self.settled - 1;
-                self.struck_out.get(at as usize).is_some_and(|struck_out| *struck_out)
-            }
+        if let Some(at) = seq.0.checked_sub(self.base) {
+            return matches!(self.operations.get(at as usize), Some(Operation::Nothing));
         }
+        let at = seq.0 - self.settled - 1;
+        self.struck_out.get(at as usize).is_some_and(|struck_out| *struck_out)
     }
 
     /// Has an outbox woken once it is. False if it is already.

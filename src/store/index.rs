@@ -155,7 +155,9 @@ impl QueueIndex {
             let whole = first <= first_id(number) && first_id(number + 1).0 - 1 <= last.0;
             if let (true, Content::Evicted(summary)) = (whole, &page.content) {
                 self.live -= u64::from(summary.live);
-                summary.shares.iter().for_each(|share| tally.take_share(share));
+                for share in &summary.shares {
+                    tally.take_share(share);
+                }
                 emptied.push(number);
                 continue;
             }
@@ -172,7 +174,9 @@ impl QueueIndex {
             }
         }
         self.dirty |= !(gone.is_empty() && emptied.is_empty());
-        gone.into_iter().for_each(|at| tally.take(at));
+        for at in gone {
+            tally.take(at);
+        }
         for number in emptied {
             if self.pages.remove(&number).is_some_and(|page| page.stored) {
                 self.gone.push(number);
@@ -316,15 +320,6 @@ impl QueueIndex {
                 page.content = Content::Evicted(slots.summary());
             }
         }
-    }
-
-    /// What the pages in memory take.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let of = |page: &Page| match &page.content {
-            Content::Resident(slots) => slots.memory_bytes(),
-            Content::Evicted(_) => 0,
-        };
-        self.pages.values().map(of).sum()
     }
 }
 

@@ -108,7 +108,9 @@ fn decode_position(value: &[u8]) -> Option<Position> {
 /// A version, then numbers.
 fn numbers<const N: usize>(values: [u64; N]) -> Vec<u8> {
     let mut out = vec![VERSION];
-    values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+    for value in values {
+        out.extend_from_slice(&value.to_le_bytes());
+    }
     out
 }
 

@@ -187,6 +187,7 @@ impl Store {
             held: false.into(),
             on_failure,
         });
+        shared.segments.remove_useless();
         // From here on the log says that a process has run: nothing is clean any more.
         let mut writer = Writer::new(shared.clone());
         if writer.is_short_of_room() && upkeep::checkpoint(&shared, None).is_ok() {

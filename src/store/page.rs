@@ -130,11 +130,6 @@ impl Slots {
         self.live
     }
 
-    /// What it takes of memory.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>()
-    }
-
     /// Puts a message in its place; gives what was there.
     pub(super) fn insert(&mut self, id: MessageId, at: Locator) -> Option<Locator> {
         let low = low(id);
@@ -264,7 +259,8 @@ impl Slots {
         let slots: Vec<Slot> = slots.chunks_exact(SLOT_BYTES).map(read).collect();
         let sorted = slots.is_sorted_by(|a, b| a.low < b.low);
         let on_page = slots.last().is_none_or(|last| u64::from(last.low) < PAGE_IDS);
-        (sorted && on_page).then(|| Self { live: slots.len() as u16, slots })
+        let live = slots.len() as u16;
+        (sorted && on_page).then_some(Self { live, slots })
     }
 }
 

@@ -39,7 +39,9 @@ pub(super) struct Requests {
 
 impl std::fmt::Debug for Requests {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Requests").field("waiting", &self.waiting.lock().len()).finish()
+        f.debug_struct("Requests")
+            .field("waiting", &self.waiting.lock().len())
+            .finish_non_exhaustive()
     }
 }
 

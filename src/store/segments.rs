@@ -65,6 +65,17 @@ impl Segments {
         Self { files, state: Mutex::new(State { all, spares, next_file, position }) }
     }
 
+    /// Removes files that were cut off while they were made: they are of no use.
+    pub(super) fn remove_useless(&self) {
+        let spares = std::mem::take(&mut self.state.lock().spares);
+        let (spares, useless): (Vec<_>, Vec<_>) =
+            spares.into_iter().partition(|file| file.bytes == SEGMENT_BYTES);
+        self.state.lock().spares = spares;
+        for file in useless {
+            remove(&*self.files, &file);
+        }
+    }
+
     /// Where the files are.
     pub(super) fn files(&self) -> &Arc<dyn Files> {
         &self.files
@@ -132,8 +143,8 @@ impl Segments {
         let marked = SegmentHeader::default().write(&*file.file);
         if keep && marked.is_ok() {
             self.state.lock().spares.push(file);
-        } else if let Err(error) = self.files.remove(&file.name) {
-            tracing::warn!(file = &*file.name, %error, "a file of the log cannot be removed");
+        } else {
+            remove(&*self.files, &file);
         }
     }
 
@@ -163,22 +174,15 @@ impl Segments {
         let staying = state.all.values().filter(|segment| !segment.moving);
         let taken: u64 = staying.map(|segment| segment.file.bytes).sum();
         let living: i64 = state.all.values().map(|segment| segment.living.bytes).sum();
-        if taken <= living.max(0) as u64 * 2 + SEGMENT_BYTES {
+        if taken <= living.max(0).cast_unsigned() * 2 + SEGMENT_BYTES {
             return None;
         }
         let old = state.all.iter_mut().filter(|(n, s)| **n < current && !s.moving);
         let (number, segment) = old
-            .filter(|(_, s)| s.living.items > 0 && (s.living.bytes as u64) < s.file.bytes / 2)
+            .filter(|(_, s)| s.living.items > 0 && s.living.bytes < s.file.bytes.cast_signed() / 2)
             .min_by_key(|(_, s)| s.living.bytes)?;
         segment.moving = true;
         Some((*number, segment.clone()))
-    }
-
-    /// What lives in a segment could not all be moved: another time.
-    pub(super) fn not_moved(&self, number: u64) {
-        if let Some(segment) = self.state.lock().all.get_mut(&number) {
-            segment.moving = false;
-        }
     }
 
     /// Every segment of the log.
@@ -199,5 +203,11 @@ impl Segments {
             state.next_file
         };
         SegmentFile::create(&*self.files, number, bytes, written)
+    }
+}
+
+fn remove(files: &dyn Files, file: &SegmentFile) {
+    if let Err(error) = files.remove(&file.name) {
+        tracing::warn!(file = &*file.name, %error, "a file of the log cannot be removed");
     }
 }

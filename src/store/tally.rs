@@ -21,23 +21,23 @@ impl Tally {
     /// A message lives there now.
     #[inline]
     pub(super) fn add(&mut self, at: Locator) {
-        self.change(at.segment, 1, at.share_bytes() as i64);
+        self.change(at.segment, 1, at.share_bytes().cast_signed());
     }
 
     /// A message is gone from there.
     #[inline]
     pub(super) fn take(&mut self, at: Locator) {
-        self.change(at.segment, -1, -(at.share_bytes() as i64));
+        self.change(at.segment, -1, -(at.share_bytes().cast_signed()));
     }
 
     /// The messages of a page are gone from there.
     pub(super) fn take_share(&mut self, share: &Share) {
-        self.change(share.segment, -i64::from(share.messages), -(share.bytes as i64));
+        self.change(share.segment, -i64::from(share.messages), -(share.bytes.cast_signed()));
     }
 
     /// The messages of a page are there.
     pub(super) fn add_share(&mut self, share: &Share) {
-        self.change(share.segment, i64::from(share.messages), share.bytes as i64);
+        self.change(share.segment, i64::from(share.messages), share.bytes.cast_signed());
     }
 
     /// Something lives there, or does no longer.
