@@ -95,11 +95,11 @@ fn begin_catalogue(catalogue: &dyn Catalogue, salt: u64) -> Result<(), StoreErro
 }
 
 /// The files of the log as they were found.
-struct Listing {
+pub(super) struct Listing {
     /// With a sound header, by number.
-    sound: BTreeMap<u64, (SegmentFile, SegmentHeader)>,
+    pub sound: BTreeMap<u64, (SegmentFile, SegmentHeader)>,
     /// With none, or one that says that the file is free.
-    others: Vec<SegmentFile>,
+    pub others: Vec<SegmentFile>,
     last_file: u64,
 }
 
@@ -109,7 +109,8 @@ impl Listing {
     }
 }
 
-fn list(files: &dyn Files) -> io::Result<Listing> {
+/// Looks at every file of the log.
+pub(super) fn list(files: &dyn Files) -> io::Result<Listing> {
     let mut listing = Listing { sound: BTreeMap::new(), others: Vec::new(), last_file: 0 };
     for name in files.list()? {
         let Some(number) = SegmentFile::number_of(&name) else { continue };

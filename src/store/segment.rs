@@ -17,7 +17,8 @@ pub(super) const DATA_START: u64 = 4096;
 
 const MAGIC: &[u8; 8] = b"warrenlg";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 64;
+/// Octets of a header.
+pub(super) const HEADER_BYTES: usize = 64;
 const SUFFIX: &str = ".segment";
 
 /// The first octets of a segment.
