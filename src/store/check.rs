@@ -98,9 +98,10 @@ impl<'a> Checking<'a> {
             return Ok(());
         }
         let Damage { file, offset, bytes, what } = &damage;
-        match file.is_empty() {
-            true => self.damage(what)?,
-            false => self.damage(&format!("{file} offset {offset} length {bytes}: {what}"))?,
+        if file.is_empty() {
+            self.damage(what)?;
+        } else {
+            self.damage(&format!("{file} offset {offset} length {bytes}: {what}"))?;
         }
         self.told.push(damage);
         Ok(())

@@ -242,7 +242,9 @@ mod tests {
     #[test]
     fn ids_are_shown_in_runs_and_not_all_of_very_many() {
         let mut runs = Runs::default();
-        [1, 2, 3, 5, 7, 8].into_iter().for_each(|id| runs.push(MessageId(id)));
+        for id in [1, 2, 3, 5, 7, 8] {
+            runs.push(MessageId(id));
+        }
         assert_eq!(runs.end(), "1-3,5,7-8");
         let mut runs = Runs::default();
         (0..1000).for_each(|id| runs.push(MessageId(id * 2)));

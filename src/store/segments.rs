@@ -105,23 +105,25 @@ impl Segments {
         self.state.lock().position
     }
 
-    /// Frees the segments before a checkpoint in which nothing lives. True if any was.
-    pub(super) fn reclaim(&self, checkpoint: Position) -> bool {
+    /// The same, and the segments before in which nothing lives. What is dead stays dead: whatever
+    /// a checkpoint writes after this was asked does not name them. What dies later may have been
+    /// written as living, so it is left to the next checkpoint.
+    pub(super) fn begin_checkpoint(&self) -> (Position, Vec<u64>) {
+        let state = self.state.lock();
+        let before = state.all.range(..state.position.segment);
+        let dead = before.filter(|(_, s)| s.living.items <= 0).map(|(number, _)| *number);
+        (state.position, dead.collect())
+    }
+
+    /// Frees the segments that were dead when a checkpoint began, once it is on disk.
+    pub(super) fn reclaim(&self, dead: &[u64]) {
         let freed: Vec<SegmentFile> = {
             let mut state = self.state.lock();
-            let dead = |number: u64, segment: &Segment| {
-                number < checkpoint.segment && segment.living.items <= 0
-            };
-            let numbers: Vec<u64> =
-                state.all.iter().filter(|(n, s)| dead(**n, s)).map(|(n, _)| *n).collect();
-            let take = |number: &u64| state.all.remove(number).map(|segment| segment.file);
-            numbers.iter().filter_map(take).collect()
+            dead.iter().filter_map(|number| state.all.remove(number)).map(|s| s.file).collect()
         };
-        let any = !freed.is_empty();
         for file in freed {
             self.free(file, SPARES_MAX);
         }
-        any
     }
 
     /// Keeps a file for later, or removes it.

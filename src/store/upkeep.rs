@@ -69,7 +69,7 @@ pub(super) fn checkpoint(
     shared: &Shared,
     closing: Option<&[(QueueId, MessageId)]>,
 ) -> CatalogueResult<()> {
-    let position = shared.segments.position();
+    let (position, dead) = shared.segments.begin_checkpoint();
     shared.written_bytes.store(0, Ordering::Release);
     let number = shared.checkpoint.fetch_add(1, Ordering::AcqRel) + 1;
     let mut begun = Begun::default();
@@ -83,7 +83,7 @@ pub(super) fn checkpoint(
     for (_, index) in shared.contents.indexes() {
         index.lock().evict(number.saturating_sub(IDLE_CHECKPOINTS));
     }
-    shared.segments.reclaim(position);
+    shared.segments.reclaim(&dead);
     result
 }
 

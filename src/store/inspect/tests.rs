@@ -50,7 +50,7 @@ impl Filled {
     fn settle(&mut self) {
         let fence = self.store.fence(&mut self.wakes);
         self.wakes.flush();
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while !self.store.is_settled(fence) {
             assert!(Instant::now() < until, "never settled");
             std::thread::yield_now();
