@@ -342,7 +342,8 @@ impl<'a> Checking<'a> {
         let of = |kind: Kind| totals.kinds.get(&(kind as u8)).copied().unwrap_or_default();
         writeln!(
             self.out,
-            "records: {records} ({} marks, {} messages, {} moved, {} of settlements, {} definitions)",
+            "records: {records} ({} marks, {} messages, {} moved, {} of settlements, \
+             {} definitions)",
             of(Kind::Mark),
             of(Kind::Publish),
             of(Kind::Move),

@@ -239,9 +239,9 @@ impl Start {
         (log, free)
     }
 
-    /// A segment is gone with all that lived in it, and that nothing behind it has moved or removed:
-    /// sled may have taken a damaged end of its file for a torn one and gone back to an earlier
-    /// checkpoint, whose segments were in use for something else since then.
+    /// A segment is gone with all that lived in it, unless the log behind it has moved or removed
+    /// it: sled may have taken a damaged part of its file for a torn end and gone back to an
+    /// earlier checkpoint, whose segments have been used for something else since.
     fn on_missing(&mut self, number: u64) {
         let catalogue = self.contents.catalogue.clone();
         let mut lost = 0;
