@@ -365,11 +365,7 @@ impl Store {
 
     /// Takes off the front what is settled; gives the last of that. If something remains, the
     /// outbox is woken once its first is settled.
-    pub fn pop_settled<T>(
-        &self,
-        owed: &mut VecDeque<(Seq, T)>,
-        outbox: &Arc<Outbox>,
-    ) -> Option<T> {
+    pub fn pop_settled<T>(&self, owed: &mut VecDeque<(Seq, T)>, outbox: &Arc<Outbox>) -> Option<T> {
         let mut inbox = self.shared.inbox.lock();
         let mut popped = None;
         while owed.front().is_some_and(|(seq, _)| inbox.is_settled(*seq)) {

@@ -145,6 +145,7 @@ fn what_is_sound_is_told_and_shown_and_nothing_is_changed() {
         let (code, text) = dumped(dir.path(), &DumpOptions::default());
         assert_eq!(code, EXIT_SOUND, "{text}");
         assert_tells(&text, &["queue 'jobs' in vhost '/' number=1", "messages=2", "ids=1,3"]);
+        assert_tells(&text, &["catalogue salt secret\n"]);
         assert!(!text.contains("body 1"), "{text}");
         let all = DumpOptions { records: true, messages: true, queue: None };
         let (_, text) = dumped(dir.path(), &all);
