@@ -262,6 +262,8 @@ fn the_last_segment_is_read_though_its_header_is_damaged() {
 fn a_number_of_a_queue_is_not_given_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let (store, _) = open(dir.path());
+    let given: Vec<_> = (0..7).map(|_| store.new_queue_id()).collect();
+    assert_eq!(given.last(), Some(&QueueId(7)));
     publish(&store, QueueId(5), 1..=1, 5); // Transient: it has no definition.
     define(&store, QueueId(7));
     let mut wakes = Wakes::default();
