@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 use tracing::{info, warn};
 
-use warren::config::{Command, Config, Options};
+use warren::config::{Command, Config, Dump, Options};
 use warren::signals::Signals;
+use warren::store::DumpOptions;
 use warren::{Broker, StartError, descriptors, logging, store};
 
 #[global_allocator]
@@ -34,7 +35,10 @@ fn run(options: &Options) -> Result<u8, StartError> {
     match options.command(&config) {
         Command::Serve => drop(out),
         Command::Check { data_dir } => return told(store::check(&data_dir, &mut out)),
-        Command::Dump { data_dir } => return told(store::dump(&data_dir, &mut out)),
+        Command::Dump { data_dir, what: Dump { records, messages, queue } } => {
+            let options = DumpOptions { records, messages, queue };
+            return told(store::dump(&data_dir, &options, &mut out));
+        }
     }
     descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{ConfigError, Origin};
-pub use options::{Command, Options};
+pub use options::{Command, Dump, Options};
 
 use crate::memory;
 

@@ -23,6 +23,10 @@ const CHECK: &str = "check";
 const DUMP: &str = "dump";
 /// The key of the setting that `check` and `dump` take as their argument.
 const DATA_DIR: &str = "data-dir";
+/// Flags of `dump`.
+const RECORDS: &str = "records";
+const MESSAGES: &str = "messages";
+const QUEUE: &str = "queue";
 
 const ABOUT: &str = "A message broker that speaks AMQP 0-9-1 exactly as RabbitMQ does";
 
@@ -74,7 +78,8 @@ Examples:
 const DUMP_EXAMPLES: &str = "\
 Examples:
   warren dump
-  warren dump /var/lib/warren";
+  warren dump /var/lib/warren --queue jobs
+  warren dump /var/lib/warren --records | grep kind=forget";
 
 /// What warren is to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,13 +95,27 @@ pub enum Command {
     Dump {
         /// Where it is stored.
         data_dir: PathBuf,
+        /// What of it.
+        what: Dump,
     },
+}
+
+/// What `dump` shows beside what it always does.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Dump {
+    /// Every record of the log.
+    pub records: bool,
+    /// The messages that are in queues.
+    pub messages: bool,
+    /// Only those of queues with this name or number.
+    pub queue: Option<String>,
 }
 
 /// What was typed, not yet checked.
 #[derive(Clone, Debug)]
 pub struct Options {
     command: Name,
+    dump: Dump,
     flags: Vec<(&'static str, String)>,
     environment: Vec<(String, OsString)>,
 }
@@ -134,6 +153,7 @@ impl Options {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, clap::Error> {
         let matches = command_line().try_get_matches_from(with_command(arguments))?;
+        let dump = matches.subcommand_matches(DUMP).map(dump_of).unwrap_or_default();
         let (command, flags) = match matches.subcommand() {
             Some((CHECK, matches)) => (Name::Check, flags_of(matches)),
             Some((DUMP, matches)) => (Name::Dump, flags_of(matches)),
@@ -146,7 +166,7 @@ impl Options {
         });
         let mut environment: Vec<_> = environment.collect();
         environment.sort();
-        Ok(Self { command, flags, environment })
+        Ok(Self { command, dump, flags, environment })
     }
 
     /// What to do with a configuration that these options gave.
@@ -155,7 +175,7 @@ impl Options {
         match self.command {
             Name::Serve => Command::Serve,
             Name::Check => Command::Check { data_dir },
-            Name::Dump => Command::Dump { data_dir },
+            Name::Dump => Command::Dump { data_dir, what: self.dump.clone() },
         }
     }
 
@@ -249,7 +269,8 @@ fn command_line() -> clap::Command {
     let dump = clap::Command::new(DUMP)
         .about("Shows what a data directory holds")
         .after_help(format!("{DUMP_EXAMPLES}\n\n{INSPECT_EXIT_CODES}"))
-        .args([data_dir_argument(), config_flag()]);
+        .args([data_dir_argument(), config_flag()])
+        .args(dump_arguments());
     clap::Command::new("warren")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
@@ -280,6 +301,26 @@ fn flag(setting: &'static Setting) -> Arg {
         settings::Kind::Text | settings::Kind::Number => ArgAction::Set,
     };
     Arg::new(key).long(key).value_name(placeholder).help(help).action(action)
+}
+
+fn dump_arguments() -> [Arg; 3] {
+    let switch = |name| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    [
+        switch(RECORDS).help("Every record of the log too, as it was written"),
+        switch(MESSAGES).help("Every message in a queue too, with the begin of its body"),
+        Arg::new(QUEUE)
+            .long(QUEUE)
+            .value_name("QUEUE")
+            .help("The messages of queues with this name or number too"),
+    ]
+}
+
+fn dump_of(matches: &ArgMatches) -> Dump {
+    Dump {
+        records: matches.get_flag(RECORDS),
+        messages: matches.get_flag(MESSAGES),
+        queue: matches.get_one(QUEUE).cloned(),
+    }
 }
 
 fn flags_of(matches: &ArgMatches) -> Vec<(&'static str, String)> {
@@ -458,8 +499,12 @@ mod tests {
         let (named, configured) = (PathBuf::from("d"), PathBuf::from("by-variable"));
         assert_eq!(command(&["check", "d"]), Command::Check { data_dir: named.clone() });
         assert_eq!(command(&["check"]), Command::Check { data_dir: configured.clone() });
-        assert_eq!(command(&["dump", "d"]), Command::Dump { data_dir: named });
-        assert_eq!(command(&["dump"]), Command::Dump { data_dir: configured });
+        let dump = |data_dir: &PathBuf, what| Command::Dump { data_dir: data_dir.clone(), what };
+        assert_eq!(command(&["dump", "d"]), dump(&named, Dump::default()));
+        assert_eq!(command(&["dump"]), dump(&configured, Dump::default()));
+        let all = Dump { records: true, messages: true, queue: Some("jobs".to_owned()) };
+        let typed = ["dump", "d", "--records", "--messages", "--queue", "jobs"];
+        assert_eq!(command(&typed), dump(&named, all));
         assert_eq!(command(&[]), Command::Serve);
         assert_eq!(command(&["--log", "info"]), Command::Serve);
     }

@@ -66,6 +66,23 @@ impl DataDirectory {
     }
 }
 
+/// Keeps brokers out of a directory while somebody looks at it. Makes and writes nothing, so it
+/// works on what may only be read; where it cannot lock, the inner error says why.
+pub(super) fn lock_to_look(path: &Path) -> Result<io::Result<File>, DataDirectoryError> {
+    let lock = match File::open(path.join(LOCK_FILE)) {
+        Ok(lock) => lock,
+        Err(error) => return Ok(Err(error)),
+    };
+    // Shared: others may look too.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Ok(lock)),
+        Err(TryLockError::WouldBlock) => {
+            Err(DataDirectoryError::InUse(path.to_owned(), read_pid(lock)))
+        }
+        Err(TryLockError::Error(error)) => Ok(Err(error)),
+    }
+}
+
 fn classify(path: &Path, error: io::Error) -> DataDirectoryError {
     // `create` says only that something exists if that is no directory.
     match error.kind() {

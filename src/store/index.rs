@@ -99,6 +99,11 @@ impl QueueIndex {
         self.pages.first_key_value().map_or(self.last, |(page, _)| first_id(*page))
     }
 
+    /// The numbers of its pages, in order.
+    pub(super) fn page_numbers(&self) -> Vec<u64> {
+        self.pages.keys().copied().collect()
+    }
+
     /// Learns of a page that is in the catalogue.
     pub(super) fn add_stored(&mut self, page: u64, summary: Summary) {
         self.live += u64::from(summary.live);

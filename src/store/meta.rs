@@ -125,3 +125,23 @@ fn read_numbers<const N: usize>(value: &[u8]) -> Option<[u64; N]> {
     }
     Some(numbers)
 }
+
+/// Whether the value of a key of ours can be read; what is not known is not looked at.
+pub(super) fn is_sound(key: &[u8], value: &[u8]) -> bool {
+    match key {
+        POSITION | CLEAN => decode_position(value).is_some(),
+        NEXT_QUEUE | SALT => read_numbers::<1>(value).is_some(),
+        _ => true,
+    }
+}
+
+/// A value in words.
+pub(super) fn show(value: &[u8]) -> String {
+    if let Some(Position { segment, offset, mark }) = decode_position(value) {
+        return format!("segment={segment} offset={offset} mark={mark}");
+    }
+    match read_numbers(value) {
+        Some([number]) => number.to_string(),
+        None => format!("bad {}", value.escape_ascii()),
+    }
+}

@@ -8,18 +8,22 @@
 //! queues' states or of channels.
 
 mod catalogue;
+mod check;
 mod commit;
 mod compact;
 mod contents;
 mod definition;
 mod directory;
 mod disk;
+mod dump;
 mod error;
 mod files;
 mod hooks;
 mod inbox;
 mod index;
 mod inspect;
+mod inspect_copy;
+mod inspect_text;
 mod meta;
 mod page;
 mod reader;
@@ -52,7 +56,7 @@ pub use definition::{
 pub use directory::{DataDirectory, DataDirectoryError};
 pub use error::StoreError;
 pub use files::{Files, LogFile};
-pub use inspect::{EXIT_DAMAGED, EXIT_SOUND, EXIT_UNREADABLE, check, dump};
+pub use inspect::{DumpOptions, EXIT_DAMAGED, EXIT_SOUND, EXIT_UNREADABLE, check, dump};
 pub use scan::Damage;
 pub use shared::{EXIT_DISK_FAILED, OnFailure};
 pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};

@@ -352,9 +352,15 @@ impl<'a> Published<'a> {
         Message::new(address, properties, Body::Linked(vec![body]), !self.transient)
     }
 
-    /// Octets of its body.
-    pub(super) fn body_bytes(&self) -> usize {
-        self.octets.len() - self.address_bytes - self.properties_bytes
+    /// Flags and values of the content header.
+    pub(super) fn properties(&self) -> &'a [u8] {
+        let end = self.address_bytes + self.properties_bytes;
+        self.octets.get(self.address_bytes..end).unwrap_or_default()
+    }
+
+    /// The body.
+    pub(super) fn body(&self) -> &'a [u8] {
+        self.octets.get(self.address_bytes + self.properties_bytes..).unwrap_or_default()
     }
 
     /// Exchange and routing key as two short strings.

@@ -15,7 +15,9 @@ use super::files::Files;
 use super::index::{SUMMARY_KEY, decode_page_key};
 use super::meta::{self, QueueRecord};
 use super::page::Summary;
-use super::record::{Kind, MARK_RECORD_BYTES, Place, decode};
+use super::record::{
+    Kind, MARK_RECORD_BYTES, Place, Published, Raw, decode, decode_definition, decode_queue,
+};
 use super::scan::{Damage, Extent, Scanned, scan};
 use super::segment::{DATA_START, SegmentFile, SegmentHeader};
 use super::segments::{Position, Segment, Segments};
@@ -69,6 +71,8 @@ pub(super) fn recover(
         salt,
         records: HashMap::new(),
         damage: Vec::new(),
+        missing: Vec::new(),
+        highest_queue: 0,
         tally: Tally::default(),
         replayed_bytes: 0,
         contents,
@@ -95,11 +99,11 @@ fn begin_catalogue(catalogue: &dyn Catalogue, salt: u64) -> Result<(), StoreErro
 }
 
 /// The files of the log as they were found.
-struct Listing {
+pub(super) struct Listing {
     /// With a sound header, by number.
-    sound: BTreeMap<u64, (SegmentFile, SegmentHeader)>,
+    pub sound: BTreeMap<u64, (SegmentFile, SegmentHeader)>,
     /// With none, or one that says that the file is free.
-    others: Vec<SegmentFile>,
+    pub others: Vec<SegmentFile>,
     last_file: u64,
 }
 
@@ -109,7 +113,8 @@ impl Listing {
     }
 }
 
-fn list(files: &dyn Files) -> io::Result<Listing> {
+/// Looks at every file of the log.
+pub(super) fn list(files: &dyn Files) -> io::Result<Listing> {
     let mut listing = Listing { sound: BTreeMap::new(), others: Vec::new(), last_file: 0 };
     for name in files.list()? {
         let Some(number) = SegmentFile::number_of(&name) else { continue };
@@ -137,6 +142,9 @@ struct Start {
     salt: u64,
     records: HashMap<QueueId, QueueRecord>,
     damage: Vec<Damage>,
+    /// Segments that should be there.
+    missing: Vec<u64>,
+    highest_queue: u64,
     tally: Tally,
     replayed_bytes: u64,
     contents: Contents,
@@ -194,7 +202,7 @@ impl Start {
                 needed.insert(u64::from(segment));
             }
         }
-        let last = all.sound.keys().next_back().copied().unwrap_or(0);
+        let last = all.sound.keys().next_back().copied().unwrap_or(0).max(self.position.segment);
         let from = if self.rebuilding { last + 1 } else { self.position.segment.max(1) };
         needed.extend(from..=last);
         if self.rebuilding {
@@ -210,27 +218,30 @@ impl Start {
                 free.push(file);
             }
         }
+        // Nothing says how many follow the last one whose header is sound.
+        let behind = (last + 1..).map_while(|number| {
+            find_without_header(&mut others, number, self.salt).map(|file| (number, file))
+        });
+        let mut headless: Vec<_> = behind.collect();
         for number in needed {
             match find_without_header(&mut others, number, self.salt) {
-                Some(file) => {
-                    let what = format!("the header of segment {number} is damaged");
-                    let file_name = file.name.clone();
-                    self.damage.push(Damage {
-                        file: file_name,
-                        offset: 0,
-                        bytes: DATA_START,
-                        what,
-                    });
-                    log.insert(number, (file, ends.get(&number).copied()));
-                }
-                None => self.on_missing(number),
+                Some(file) => headless.push((number, file)),
+                None => self.missing.push(number),
             }
+        }
+        for (number, file) in headless {
+            let (name, what) =
+                (file.name.clone(), format!("the header of segment {number} is damaged"));
+            self.damage.push(Damage { file: name, offset: 0, bytes: DATA_START, what });
+            log.insert(number, (file, ends.get(&number).copied()));
         }
         free.extend(others);
         (log, free)
     }
 
-    /// A segment is gone with all that lived in it.
+    /// A segment is gone with all that lived in it, unless the log behind it has moved or removed
+    /// it: sled may have taken a damaged part of its file for a torn end and gone back to an
+    /// earlier checkpoint, whose segments have been used for something else since.
     fn on_missing(&mut self, number: u64) {
         let catalogue = self.contents.catalogue.clone();
         let mut lost = 0;
@@ -248,15 +259,19 @@ impl Start {
     /// Reads the log from the checkpoint on; where it ends.
     fn replay(&mut self, log: &Log, repair: bool) -> Result<Position, StoreError> {
         let mut end = self.position;
+        // Then the record that a moved message was published with may be missing too.
+        let stale = self.missing.iter().any(|number| *number >= self.position.segment);
         let first = if self.rebuilding { 0 } else { self.position.segment };
         for (&number, (file, known_end)) in log.range(first..) {
             let here = number == self.position.segment && !self.rebuilding;
             let start = if here { self.position.offset } else { DATA_START };
             let mark = if here { Some(self.position.mark) } else { None };
             let extent = Extent { number, salt: self.salt, start, mark, end: *known_end };
-            let Self { contents, tally, rebuilding, .. } = self;
+            let Self { contents, tally, highest_queue, .. } = self;
+            let moves_are_messages = self.rebuilding || stale;
             let scanned = scan(file, extent, &mut |place, raw| {
-                contents.replay(place, raw, *rebuilding, tally);
+                *highest_queue = (*highest_queue).max(highest_queue_in(raw));
+                contents.replay(place, raw, moves_are_messages, tally);
             })?;
             self.replayed_bytes += scanned.end.saturating_sub(start);
             if repair && known_end.is_none() {
@@ -271,6 +286,9 @@ impl Start {
             self.damage.extend(damage);
             end = Position { segment: number, offset, mark: next_mark.unwrap_or(end.mark) };
         }
+        for number in std::mem::take(&mut self.missing) {
+            self.on_missing(number);
+        }
         Ok(end)
     }
 
@@ -283,6 +301,9 @@ impl Start {
         end: Position,
     ) -> Result<Found, StoreError> {
         let Self { contents, mut tally, salt, records, damage, clean, replayed_bytes, .. } = self;
+        // Also of queues that are gone: on disk there may be messages of theirs for long.
+        let seen = contents.indexes().into_iter().map(|(queue, _)| queue.0).max().unwrap_or(0);
+        let seen = seen.max(self.highest_queue);
         let clean = clean == Some(end) && replayed_bytes == 0;
         let defined = contents.defined_queues();
         if let Some(defined) = &defined {
@@ -295,7 +316,6 @@ impl Start {
         let segments = Segments::new(files, all.collect(), free, last_file);
         segments.advance(end, &mut tally);
         let next_queue = meta::read_number(catalogue, meta::NEXT_QUEUE)?.unwrap_or(1).max(1);
-        let seen = contents.indexes().into_iter().map(|(queue, _)| queue.0).max().unwrap_or(0);
         let defined = defined.iter().flatten().map(|queue| queue.0).max().unwrap_or(0);
         let next_queue = next_queue.max(seen + 1).max(defined + 1);
         let queues = recovered_queues(&contents, &records, clean);
@@ -309,6 +329,19 @@ impl Start {
             );
         }
         Ok(Found { contents, segments, salt, next_queue, queues, damage, replayed_bytes, clean })
+    }
+}
+
+fn highest_queue_in(raw: Raw<'_>) -> u64 {
+    let of_queue = |octets| decode_queue(octets).unwrap_or_default().0;
+    match raw.kind {
+        Some(Kind::Publish | Kind::Move) => {
+            let published = Published::decode(raw.payload);
+            published.and_then(|p| p.refs().map(|r| r.queue.0).max()).unwrap_or(0)
+        }
+        Some(Kind::Forget) => decode_definition(raw.payload).map_or(0, |(_, rest)| of_queue(rest)),
+        Some(Kind::Drop) => of_queue(raw.payload),
+        _ => 0,
     }
 }
 
@@ -369,3 +402,6 @@ fn recovered_queues(
     }
     queues
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,8 @@ pub(super) const DATA_START: u64 = 4096;
 
 const MAGIC: &[u8; 8] = b"warrenlg";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 64;
+/// Octets of a header.
+pub(super) const HEADER_BYTES: usize = 64;
 const SUFFIX: &str = ".segment";
 
 /// The first octets of a segment.
@@ -57,14 +58,16 @@ impl SegmentHeader {
         if file.read_at(&mut octets, 0)? < HEADER_BYTES {
             return Ok(None);
         }
+        if is_of_later_version(&octets) {
+            let text = "a later version of warren wrote it; this one leaves it as it is";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
         Ok(Self::decode(&octets))
     }
 
     fn decode(octets: &[u8; HEADER_BYTES]) -> Option<Self> {
-        let (covered, crc) = octets.split_last_chunk::<4>()?;
-        let sound = covered.starts_with(MAGIC)
-            && covered.get(8..12) == Some(&VERSION.to_le_bytes())
-            && crc32fast::hash(covered) == u32::from_le_bytes(*crc);
+        let (covered, _) = octets.split_last_chunk::<4>()?;
+        let sound = is_whole(octets) && covered.get(8..12) == Some(&VERSION.to_le_bytes());
         let value = |at: usize| covered.get(at..)?.first_chunk().map(|o| u64::from_le_bytes(*o));
         sound.then_some(Self {
             number: value(16)?,
@@ -79,6 +82,18 @@ impl SegmentHeader {
     pub(super) fn write(&self, file: &dyn LogFile) -> io::Result<()> {
         file.write_at(&mut [IoSlice::new(&self.encode())], 0)
     }
+}
+
+/// Whatever the version, a header begins with the same octets and ends with a checksum.
+fn is_whole(octets: &[u8; HEADER_BYTES]) -> bool {
+    octets.split_last_chunk::<4>().is_some_and(|(covered, crc)| {
+        covered.starts_with(MAGIC) && crc32fast::hash(covered) == u32::from_le_bytes(*crc)
+    })
+}
+
+fn is_of_later_version(octets: &[u8; HEADER_BYTES]) -> bool {
+    let version = octets.get(8..).and_then(|o| o.first_chunk()).map(|o| u32::from_le_bytes(*o));
+    is_whole(octets) && version.is_some_and(|version| version > VERSION)
 }
 
 /// A segment file.

@@ -116,20 +116,24 @@ impl Segments {
         self.state.lock().position
     }
 
-    /// The segments before a place in which nothing lives. Nothing will live there again.
-    pub(super) fn dead_before(&self, position: Position) -> Vec<u64> {
+    /// The same, and the segments before in which nothing lives. What is dead stays dead: whatever
+    /// a checkpoint writes after this was asked does not name them. What dies later may have been
+    /// written as living, so it is left to the next checkpoint.
+    pub(super) fn begin_checkpoint(&self) -> (Position, Vec<u64>) {
         let state = self.state.lock();
-        let before = state.all.range(..position.segment);
-        before.filter(|(_, segment)| segment.living.items <= 0).map(|(n, _)| *n).collect()
+        let before = state.all.range(..state.position.segment);
+        let dead = before.filter(|(_, s)| s.living.items <= 0).map(|(number, _)| *number);
+        (state.position, dead.collect())
     }
 
-    /// Frees segments that a checkpoint on disk does not need.
+    /// Frees the segments that were dead when a checkpoint began, once it is on disk.
     pub(super) fn reclaim(&self, dead: &[u64]) {
-        for number in dead {
-            let freed = self.state.lock().all.remove(number);
-            if let Some(segment) = freed {
-                self.free(segment.file, SPARES_MAX);
-            }
+        let freed: Vec<SegmentFile> = {
+            let mut state = self.state.lock();
+            dead.iter().filter_map(|number| state.all.remove(number)).map(|s| s.file).collect()
+        };
+        for file in freed {
+            self.free(file, SPARES_MAX);
         }
     }
 

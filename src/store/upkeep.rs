@@ -68,7 +68,7 @@ pub(super) fn run(shared: &Shared) {
 fn is_worth_trying(shared: &Shared) -> bool {
     let free_bytes = shared.segments.files().free_bytes();
     free_bytes.is_ok_and(|free_bytes| free_bytes >= ROOM_MIN_BYTES)
-        || !shared.segments.dead_before(shared.segments.position()).is_empty()
+        || !shared.segments.begin_checkpoint().1.is_empty()
 }
 
 /// Makes a checkpoint; `closing`: the last one, with how far each queue has delivered.
@@ -77,9 +77,7 @@ pub(super) fn checkpoint(
     closing: Option<&[(QueueId, MessageId)]>,
 ) -> CatalogueResult<()> {
     shared.written_bytes.store(0, Ordering::Release);
-    let position = shared.segments.position();
-    // What is dead by now is dead in what is about to be written; what dies later may not be.
-    let dead = shared.segments.dead_before(position);
+    let (position, dead) = shared.segments.begin_checkpoint();
     let number = shared.checkpoint.fetch_add(1, Ordering::AcqRel) + 1;
     let mut begun = Begun::default();
     let result = write(shared, position, number, closing, &mut begun);
