@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalogue::{Catalogue, CatalogueResult};
-use super::disk::free_bytes;
+use crate::disk::free_bytes;
 use super::sled_catalogue::SledCatalogue;
 
 /// What is copied are messages' whereabouts and password hashes: nobody else's business.
