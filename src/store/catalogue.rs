@@ -62,6 +62,12 @@ pub trait Catalogue: fmt::Debug + Send + Sync {
     /// Every key that begins with `prefix`, in order.
     fn scan(&self, tree: Tree, prefix: &[u8], each: Each<'_>) -> CatalogueResult<()>;
 
+    /// Changes are about to be made. If anything fails after this, [`sync`](Self::sync) does too,
+    /// until the next `begin`.
+    fn begin(&self) -> CatalogueResult<()> {
+        Ok(())
+    }
+
     /// Makes changes: all of them or, after a crash before the next sync, perhaps none.
     fn apply(&self, tree: Tree, changes: Vec<Change>) -> CatalogueResult<()>;
 

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalogue::{Catalogue, CatalogueResult};
+use super::sled_catalogue::{OnDamage, SledCatalogue};
 use crate::disk::free_bytes;
-use super::sled_catalogue::SledCatalogue;
 
 /// What is copied are messages' whereabouts and password hashes: nobody else's business.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -53,12 +53,13 @@ impl CatalogueCopy {
         let lost = if self.missing {
             "it is missing".to_owned()
         } else {
-            match SledCatalogue::open(&self.folder.join(COPY)) {
+            match SledCatalogue::open(&self.folder.join(COPY), OnDamage::Report) {
                 Ok(catalogue) => return Ok((Arc::new(catalogue), None)),
-                Err(error) => format!("it cannot be opened: {error}"),
+                Err(failure) => format!("it cannot be opened: {}", failure.error),
             }
         };
-        Ok((Arc::new(SledCatalogue::open(&self.folder.join(EMPTY))?), Some(lost)))
+        let empty = SledCatalogue::open(&self.folder.join(EMPTY), OnDamage::Report);
+        Ok((Arc::new(empty.map_err(|failure| failure.error)?), Some(lost)))
     }
 }
 

@@ -69,7 +69,7 @@ use inbox::{Batch, Operation};
 use reader::{Request, Requests};
 use record::{Ref, Run};
 use shared::Shared;
-use sled_catalogue::SledCatalogue;
+use sled_catalogue::{OnDamage, SledCatalogue};
 
 /// Below the data directory: the segments of the log.
 const LOG: &str = "log";
@@ -477,20 +477,30 @@ fn until_stopped(shared: &Shared, run: impl Fn()) {
 /// takes its place: the log can make it anew.
 fn open_catalogue(data_dir: &Path) -> Result<Arc<dyn Catalogue>, StoreError> {
     let path = data_dir.join(CATALOGUE);
-    let open = || SledCatalogue::open(&path).map(|c| Arc::new(c) as Arc<dyn Catalogue>);
-    let error = match open() {
-        Ok(catalogue) => return Ok(catalogue),
-        Err(error) => error,
+    let open = || SledCatalogue::open(&path, OnDamage::Exit);
+    let damage = match open() {
+        Ok(catalogue) => return Ok(Arc::new(catalogue)),
+        Err(failure) if failure.is_damage => failure.error,
+        Err(failure) => {
+            let error = std::io::Error::other(failure.error.to_string());
+            return Err(StoreError::File { path, error });
+        }
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
     let aside = data_dir.join(format!("{CATALOGUE}.damaged-{now}"));
     tracing::error!(
-        file = %path.display(), kept_as = %aside.display(), %error,
+        file = %path.display(), kept_as = %aside.display(), error = %damage,
         "the catalogue cannot be opened; it is kept aside and made anew from the log"
     );
     std::fs::rename(&path, &aside)
+        .and_then(|()| SledCatalogue::is_put_aside(&path))
         .map_err(|error| StoreError::File { path: path.clone(), error })?;
-    open().map_err(|error| StoreError::Damaged { path: path.clone(), what: error.to_string() })
+    match open() {
+        Ok(catalogue) => Ok(Arc::new(catalogue)),
+        Err(failure) => {
+            Err(StoreError::Damaged { path: path.clone(), what: failure.error.to_string() })
+        }
+    }
 }
 
 fn definitions_of(contents: &contents::Contents) -> Vec<Definition> {

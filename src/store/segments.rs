@@ -171,20 +171,29 @@ impl Segments {
     }
 
     /// The segment that is most worth being emptied, if the files take more than they should:
-    /// twice what lives, and the segment that is written to. (A spare file comes on top.)
+    /// twice what lives, and the segment that is written to; a quarter more than what lives while
+    /// the disk has little room. (A spare file comes on top.)
     pub(super) fn sparse(&self) -> Option<(u64, Segment)> {
+        let free_bytes = self.files.free_bytes().unwrap_or(u64::MAX);
         let mut state = self.state.lock();
         let current = state.position.segment;
         let staying = state.all.values().filter(|segment| !segment.moving);
-        let taken: u64 = staying.map(|segment| segment.file.bytes).sum();
-        let living: i64 = state.all.values().map(|segment| segment.living.bytes).sum();
-        if taken <= living.max(0).cast_unsigned() * 2 + SEGMENT_BYTES {
+        let taken_bytes: u64 = staying.map(|segment| segment.file.bytes).sum();
+        let living_bytes: i64 = state.all.values().map(|segment| segment.living.bytes).sum();
+        let living_bytes = living_bytes.max(0).cast_unsigned();
+        let is_tight = free_bytes < taken_bytes / 2;
+        let (more_bytes, share) =
+            if is_tight { (living_bytes / 4, (4, 5)) } else { (living_bytes, (1, 2)) };
+        if taken_bytes <= living_bytes + more_bytes + SEGMENT_BYTES {
             return None;
         }
+        let is_sparse = |segment: &Segment| {
+            let limit_bytes = segment.file.bytes / share.1 * share.0;
+            segment.living.items > 0 && segment.living.bytes < limit_bytes.cast_signed()
+        };
         let old = state.all.iter_mut().filter(|(n, s)| **n < current && !s.moving);
-        let (number, segment) = old
-            .filter(|(_, s)| s.living.items > 0 && s.living.bytes < s.file.bytes.cast_signed() / 2)
-            .min_by_key(|(_, s)| s.living.bytes)?;
+        let (number, segment) =
+            old.filter(|(_, s)| is_sparse(s)).min_by_key(|(_, s)| s.living.bytes)?;
         segment.moving = true;
         Some((*number, segment.clone()))
     }

@@ -2,29 +2,62 @@
 //!
 //! sled's own flush hands its pages to the system and stops there: a power cut may take them, or
 //! the file's length (sled issue 1452). So every sync here is a flush followed by a sync of sled's
-//! files and their folder. sled can panic on a damaged file: every call is made behind a guard.
+//! files and their folder.
+//!
+//! sled uses a segment of its file again once what replaced it is in a later segment that is full,
+//! whether that one is on the disk or only with the system. So a real sync is made long before a
+//! segment's worth has been written: then nothing is overwritten whose successor a power cut could
+//! take. Values are kept so small that sled puts none in a file of its own, which it would remove
+//! as carelessly.
+//!
+//! sled can panic on a damaged file: every call is made behind a guard.
 
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use super::catalogue::{Catalogue, CatalogueError, CatalogueResult, Change, Each, Tree};
+use super::shared::EXIT_DISK_FAILED;
 
 /// What sled may keep of its pages in memory. The broker reads a page once and keeps what it needs.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
-/// Pages of sled's file are made and given back in pieces of this size; the default of 512 KiB
-/// wastes most of a small catalogue.
-const SEGMENT_BYTES: usize = 512 * 1024;
+/// What sled writes and uses again in one piece.
+const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+/// So much is handed to sled between two real syncs. sled writes about eight times that, since it
+/// rewrites neighbours along: a quarter of a segment.
+const UNSYNCED_MAX_BYTES: usize = 64 * 1024;
 /// Folders in sled's folder are one level deep.
 const DEPTH_MAX: u32 = 3;
+/// Beside the catalogue's folder: it is damaged, and the next start makes it anew from the log.
+const REBUILD_EXTENSION: &str = "rebuild";
+
+/// What becomes of the process if the catalogue turns out to be damaged while it runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum OnDamage {
+    /// It ends; the next start makes the catalogue anew from the log.
+    Exit,
+    /// The caller is told.
+    Report,
+}
 
 /// sled, opened.
 #[derive(Debug)]
 pub(super) struct SledCatalogue {
     path: PathBuf,
-    open: Mutex<Option<Opened>>,
+    on_damage: OnDamage,
+    unsynced_bytes: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    opened: Option<Opened>,
+    /// Something has failed since the last [`Catalogue::begin`]: what was applied since may be
+    /// gone.
+    failed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -35,30 +68,78 @@ struct Opened {
 
 impl SledCatalogue {
     /// Opens the catalogue in that folder, or makes one.
-    pub(super) fn open(path: &Path) -> CatalogueResult<Self> {
+    pub(super) fn open(path: &Path, on_damage: OnDamage) -> Result<Self, Failure> {
+        if rebuild_mark(path).exists() {
+            let error = CatalogueError("it was found to be damaged".to_owned());
+            return Err(Failure { error, is_damage: true });
+        }
         let opened = open(path)?;
-        Ok(Self { path: path.to_owned(), open: Mutex::new(Some(opened)) })
+        Ok(Self {
+            path: path.to_owned(),
+            on_damage,
+            unsynced_bytes: AtomicUsize::new(0),
+            state: Mutex::new(State { opened: Some(opened), failed: false }),
+        })
     }
 
-    fn opened(&self) -> CatalogueResult<Opened> {
-        let mut current = self.open.lock();
-        if let Some(opened) = &*current {
+    /// The catalogue has been put aside: what comes in its place is not damaged.
+    pub(super) fn is_put_aside(path: &Path) -> std::io::Result<()> {
+        match fs::remove_file(rebuild_mark(path)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// After an error sled refuses everything: it is opened anew, with what was synced before.
+    fn opened(&self) -> Result<Opened, Failure> {
+        let mut state = self.state.lock();
+        if let Some(opened) = &state.opened {
             return Ok(opened.clone());
         }
         let opened = open(&self.path)?;
-        *current = Some(opened.clone());
+        state.opened = Some(opened.clone());
         Ok(opened)
     }
 
-    /// Runs something against sled. After an error sled refuses everything: it is opened anew the
-    /// next time, with what was synced before.
     fn guarded<T>(&self, run: impl FnOnce(&Opened) -> sled::Result<T>) -> CatalogueResult<T> {
-        let opened = self.opened()?;
-        let result = guard(|| run(&opened));
-        if result.is_err() {
-            *self.open.lock() = None;
+        let result = self.opened().and_then(|opened| guard(|| run(&opened)));
+        result.map_err(|failure| {
+            {
+                let mut state = self.state.lock();
+                state.opened = None;
+                state.failed = true;
+            }
+            if failure.is_damage && self.on_damage == OnDamage::Exit {
+                self.give_up(&failure.error);
+            }
+            failure.error
+        })
+    }
+
+    fn give_up(&self, error: &CatalogueError) {
+        let marked = File::create(rebuild_mark(&self.path)).and_then(|mark| mark.sync_all());
+        tracing::error!(
+            file = %self.path.display(), %error, marked = marked.is_ok(),
+            "the catalogue is damaged; this is the end, and the next start makes it anew from the log"
+        );
+        std::process::exit(EXIT_DISK_FAILED);
+    }
+
+    fn check_not_failed(&self) -> CatalogueResult<()> {
+        if self.state.lock().failed {
+            return Err(CatalogueError("it has failed since the checkpoint began".to_owned()));
         }
-        result
+        Ok(())
+    }
+
+    fn sync_now(&self) -> CatalogueResult<()> {
+        self.guarded(|opened| {
+            opened.db.flush()?;
+            sync_all_in(&self.path, DEPTH_MAX)?;
+            Ok(())
+        })?;
+        self.unsynced_bytes.store(0, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -79,23 +160,32 @@ impl Catalogue for SledCatalogue {
         })
     }
 
+    fn begin(&self) -> CatalogueResult<()> {
+        self.state.lock().failed = false;
+        self.opened().map(drop).map_err(|failure| failure.error)
+    }
+
     fn apply(&self, tree: Tree, changes: Vec<Change>) -> CatalogueResult<()> {
+        self.check_not_failed()?;
         let mut batch = sled::Batch::default();
+        let mut bytes = 0;
         for (key, value) in changes {
+            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
         }
-        self.guarded(|opened| opened.tree(tree)?.apply_batch(batch))
+        self.guarded(|opened| opened.tree(tree)?.apply_batch(batch))?;
+        if self.unsynced_bytes.fetch_add(bytes, Ordering::AcqRel) + bytes >= UNSYNCED_MAX_BYTES {
+            self.sync_now()?;
+        }
+        Ok(())
     }
 
     fn sync(&self) -> CatalogueResult<()> {
-        self.guarded(|opened| {
-            opened.db.flush()?;
-            sync_all_in(&self.path, DEPTH_MAX)?;
-            Ok(())
-        })
+        self.check_not_failed()?;
+        self.sync_now()
     }
 }
 
@@ -106,7 +196,15 @@ impl Opened {
     }
 }
 
-fn open(path: &Path) -> CatalogueResult<Opened> {
+fn rebuild_mark(path: &Path) -> PathBuf {
+    path.with_extension(REBUILD_EXTENSION)
+}
+
+fn open(path: &Path) -> Result<Opened, Failure> {
+    if path.exists() {
+        // What a killed process has left with the system is what sled will build upon.
+        sync_all_in(path, DEPTH_MAX).map_err(Failure::io)?;
+    }
     let opened = guard(|| {
         let config = sled::Config::new()
             .path(path)
@@ -118,7 +216,7 @@ fn open(path: &Path) -> CatalogueResult<Opened> {
         let [meta, definitions, queues, pages] = Tree::ALL.map(|tree| db.open_tree(tree.name()));
         Ok(Opened { trees: [meta?, definitions?, queues?, pages?], db })
     })?;
-    sync_all_in(path, DEPTH_MAX).map_err(|error| CatalogueError(error.to_string()))?;
+    sync_all_in(path, DEPTH_MAX).map_err(Failure::io)?;
     Ok(opened)
 }
 
@@ -143,14 +241,35 @@ fn sync_all_in(folder: &Path, depth_left: u32) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn guard<T>(run: impl FnOnce() -> sled::Result<T>) -> CatalogueResult<T> {
+/// Why sled has failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: CatalogueError,
+    /// What it has on disk makes no sense.
+    pub(super) is_damage: bool,
+}
+
+impl Failure {
+    fn io(error: std::io::Error) -> Self {
+        Self { error: CatalogueError(error.to_string()), is_damage: false }
+    }
+}
+
+fn guard<T>(run: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(CatalogueError(error.to_string())),
+        Ok(Err(error)) => {
+            let is_damage =
+                matches!(error, sled::Error::Corruption { .. } | sled::Error::ReportableBug(_));
+            Err(Failure { error: CatalogueError(error.to_string()), is_damage })
+        }
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(CatalogueError(format!("sled failed: {}", text.unwrap_or("for no stated reason"))))
+            let text = text.unwrap_or("for no stated reason");
+            // It also panics where it cannot write: then the disk is to blame.
+            let is_damage = !(text.contains("Io") || text.contains("os error"));
+            Err(Failure { error: CatalogueError(format!("sled failed: {text}")), is_damage })
         }
     }
 }

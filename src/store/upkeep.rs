@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::QueueId;
-use super::catalogue::{CatalogueResult, Change, Tree};
+use super::catalogue::{Catalogue, CatalogueResult, Change, Tree};
 use super::compact::compact;
 use super::contents::SharedIndex;
 use super::index::{PAGE_KEY, SUMMARY_KEY, pages_prefix};
@@ -25,7 +25,9 @@ const AFTER_COMPACTION: Duration = Duration::from_millis(100);
 /// Below this much since the last checkpoint nothing is going on, and spare files are seen to.
 const QUIET_BYTES: u64 = 8 * 1024 * 1024;
 /// Changes are written to the catalogue in pieces of about this size.
-const PIECE_BYTES: usize = 256 * 1024;
+const PIECE_BYTES: usize = 32 * 1024;
+/// Changes of so many pages are gathered before they are written.
+const PAGES_AT_ONCE: usize = 64;
 /// A checkpoint needs room on the disk: the catalogue must not be cut off in the middle.
 const ROOM_MIN_BYTES: u64 = 8 * 1024 * 1024;
 /// Pages that were not used for so many checkpoints leave memory.
@@ -119,10 +121,11 @@ fn write(
     closing: Option<&[(QueueId, MessageId)]>,
     begun: &mut Begun,
 ) -> CatalogueResult<()> {
+    shared.contents.catalogue.begin()?;
     write_definitions(shared, begun)?;
     write_dropped(shared, begun)?;
-    let mut queues = Vec::new();
-    let (mut pages, mut bytes) = (Vec::new(), 0);
+    let catalogue = &*shared.contents.catalogue;
+    let (mut queues, mut pages) = (Vec::new(), Vec::new());
     for (queue, index) in shared.contents.indexes() {
         let (changes, last) = {
             let mut locked = index.lock();
@@ -134,20 +137,18 @@ fn write(
             (changes, locked.last())
         };
         queues.push((meta::queue_key(queue), Some(QueueRecord::not_closed(last).encode())));
-        bytes += changes.iter().map(bytes_of).sum::<usize>();
         pages.extend(changes);
-        if bytes >= PIECE_BYTES {
-            shared.contents.catalogue.apply(Tree::Pages, std::mem::take(&mut pages))?;
-            bytes = 0;
+        if pages.len() >= PAGES_AT_ONCE {
+            apply_in_pieces(catalogue, Tree::Pages, std::mem::take(&mut pages))?;
         }
     }
-    shared.contents.catalogue.apply(Tree::Pages, pages)?;
+    apply_in_pieces(catalogue, Tree::Pages, pages)?;
     for (queue, delivered_to) in closing.unwrap_or_default() {
         let last = shared.contents.index(*queue).map_or(MessageId(0), |i| i.lock().last());
         let record = QueueRecord { last: last.max(*delivered_to), delivered_to: *delivered_to };
         queues.push((meta::queue_key(*queue), Some(record.encode())));
     }
-    shared.contents.catalogue.apply(Tree::Queues, queues)?;
+    apply_in_pieces(catalogue, Tree::Queues, queues)?;
     // What the position promises is on disk before the position is.
     shared.contents.catalogue.sync()?;
     let next_queue = shared.next_queue.load(Ordering::Acquire);
@@ -167,7 +168,7 @@ fn write_definitions(shared: &Shared, begun: &mut Begun) -> CatalogueResult<()> 
             |key: &Vec<u8>| definitions.all.get(key).map(|d| meta::definition(d.segment, &d.value));
         begun.definitions.iter().map(|key| (key.clone(), value(key))).collect()
     };
-    shared.contents.catalogue.apply(Tree::Definitions, changes)
+    apply_in_pieces(&*shared.contents.catalogue, Tree::Definitions, changes)
 }
 
 fn write_dropped(shared: &Shared, begun: &mut Begun) -> CatalogueResult<()> {
@@ -184,11 +185,29 @@ fn write_dropped(shared: &Shared, begun: &mut Begun) -> CatalogueResult<()> {
             })?;
         }
         if !keys.is_empty() {
-            catalogue.apply(Tree::Pages, keys)?;
+            apply_in_pieces(catalogue, Tree::Pages, keys)?;
         }
         queues.push((meta::queue_key(*queue), None));
     }
-    catalogue.apply(Tree::Queues, queues)
+    apply_in_pieces(catalogue, Tree::Queues, queues)
+}
+
+/// A page and its summary stand behind each other, and stay together.
+fn apply_in_pieces(
+    catalogue: &dyn Catalogue,
+    tree: Tree,
+    changes: Vec<Change>,
+) -> CatalogueResult<()> {
+    let (mut piece, mut bytes) = (Vec::new(), 0);
+    for (at, change) in changes.into_iter().enumerate() {
+        if bytes >= PIECE_BYTES && at % 2 == 0 {
+            catalogue.apply(tree, std::mem::take(&mut piece))?;
+            bytes = 0;
+        }
+        bytes += bytes_of(&change);
+        piece.push(change);
+    }
+    if piece.is_empty() { Ok(()) } else { catalogue.apply(tree, piece) }
 }
 
 fn bytes_of(change: &Change) -> usize {

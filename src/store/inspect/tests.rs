@@ -13,7 +13,7 @@ use crate::store::catalogue::Tree;
 use crate::store::index::{PAGE_KEY, page_key};
 use crate::store::page::Slots;
 use crate::store::record::{HEADER_BYTES, MARK_RECORD_BYTES, Mark, encode_mark};
-use crate::store::sled_catalogue::SledCatalogue;
+use crate::store::sled_catalogue::{OnDamage, SledCatalogue};
 use crate::store::{DataDirectory, Definition, QueueDefinition, QueueId, Store};
 
 const QUEUE: QueueId = QueueId(1);
@@ -207,7 +207,8 @@ fn a_bad_page_is_told() {
     let dir = filled.close();
     let key = page_key(PAGE_KEY, QUEUE, 0);
     let change = |value: &[u8]| {
-        let catalogue = SledCatalogue::open(&dir.path().join(CATALOGUE)).expect("opens");
+        let catalogue =
+            SledCatalogue::open(&dir.path().join(CATALOGUE), OnDamage::Report).expect("opens");
         let old = catalogue.get(Tree::Pages, &key).expect("read").expect("a page");
         catalogue.apply(Tree::Pages, vec![(key.clone(), Some(value.to_vec()))]).expect("applied");
         catalogue.sync().expect("synced");

@@ -16,7 +16,7 @@ use crate::store::catalogue::{CatalogueResult, Change, Each};
 use crate::store::disk::Disk;
 use crate::store::inbox::{Moved, Operation};
 use crate::store::record::Ref;
-use crate::store::sled_catalogue::SledCatalogue;
+use crate::store::sled_catalogue::{OnDamage, SledCatalogue};
 use crate::store::{
     CATALOGUE, DataDirectory, Definition, LOG, OnFailure, QueueDefinition, Recovered, Store,
     Wanted, upkeep,
@@ -68,7 +68,7 @@ fn open(path: &Path) -> (Arc<Store>, Recovered) {
 fn open_hooked(path: &Path) -> (Arc<Store>, Arc<Hooked>) {
     let directory = DataDirectory::open(path).expect("a directory");
     let files = Arc::new(Disk::open(&path.join(LOG)).expect("a log"));
-    let inner = SledCatalogue::open(&path.join(CATALOGUE)).expect("a catalogue");
+    let inner = SledCatalogue::open(&path.join(CATALOGUE), OnDamage::Report).expect("a catalogue");
     let hooked = Arc::new(Hooked { inner, at_next_sync: Mutex::default() });
     let opened = Store::open_with(files, hooked.clone(), OnFailure::Stop, Some(directory));
     (opened.expect("opens").0, hooked)
