@@ -16,6 +16,11 @@ const SPARES_MAX: usize = 4;
 /// And so many once nothing is going on.
 const SPARES_IDLE_MAX: usize = 1;
 
+/// With less room than for so many segments, the next ones are smaller.
+const LITTLE_ROOM_SEGMENTS: u64 = 8;
+/// By this factor.
+const SMALL_PARTS: u64 = 16;
+
 /// A place in the log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Position {
@@ -88,12 +93,14 @@ impl Segments {
 
     /// Begins a segment with that number which has room for so many octets.
     pub(super) fn begin(&self, header: SegmentHeader, bytes: u64) -> io::Result<SegmentFile> {
-        let needed = (DATA_START + bytes).next_multiple_of(DATA_START).max(SEGMENT_BYTES);
+        let needed = (DATA_START + bytes).next_multiple_of(DATA_START);
         let file = match self.take_spare(needed) {
             Some(file) => file,
-            None => self.create(needed, false)?,
+            None => self.create(needed.max(self.usual_bytes()), false)?,
         };
         header.write(&*file.file)?;
+        // Before any record is: a file without its header holds no batch that anybody relies on.
+        file.file.sync()?;
         let segment = Segment { file: file.clone(), living: Living::default(), moving: false };
         self.state.lock().all.insert(header.number, segment);
         Ok(file)
@@ -201,6 +208,16 @@ impl Segments {
     /// Every segment of the log.
     pub(super) fn all(&self) -> BTreeMap<u64, Segment> {
         self.state.lock().all.clone()
+    }
+
+    /// Less than usual while the disk has little room: a start needs a segment too.
+    fn usual_bytes(&self) -> u64 {
+        let free_bytes = self.files.free_bytes().unwrap_or(u64::MAX);
+        if free_bytes < LITTLE_ROOM_SEGMENTS * SEGMENT_BYTES {
+            SEGMENT_BYTES / SMALL_PARTS
+        } else {
+            SEGMENT_BYTES
+        }
     }
 
     fn take_spare(&self, bytes: u64) -> Option<SegmentFile> {
