@@ -93,7 +93,11 @@ impl Segments {
             Some(file) => file,
             None => self.create(needed, false)?,
         };
-        header.write(&*file.file)?;
+        if let Err(error) = header.write(&*file.file) {
+            // On a full disk this is tried again and again, but not with a new file each time.
+            self.state.lock().spares.push(file);
+            return Err(error);
+        }
         let segment = Segment { file: file.clone(), living: Living::default(), moving: false };
         self.state.lock().all.insert(header.number, segment);
         Ok(file)
