@@ -52,6 +52,7 @@ pub(super) struct Found {
 pub(super) fn recover(
     files: Arc<dyn Files>,
     catalogue: Arc<dyn Catalogue>,
+    segment_bytes: u64,
     new_salt: u64,
     repair: bool,
 ) -> Result<Found, StoreError> {
@@ -69,6 +70,7 @@ pub(super) fn recover(
         clean: meta::read_clean(&*catalogue)?,
         rebuilding,
         salt,
+        segment_bytes,
         records: HashMap::new(),
         damage: Vec::new(),
         missing: Vec::new(),
@@ -140,6 +142,7 @@ struct Start {
     clean: Option<Position>,
     rebuilding: bool,
     salt: u64,
+    segment_bytes: u64,
     records: HashMap<QueueId, QueueRecord>,
     damage: Vec<Damage>,
     /// Segments that should be there.
@@ -300,7 +303,8 @@ impl Start {
         free: Vec<SegmentFile>,
         end: Position,
     ) -> Result<Found, StoreError> {
-        let Self { contents, mut tally, salt, records, damage, clean, replayed_bytes, .. } = self;
+        let Self { contents, mut tally, salt, records, damage, clean, .. } = self;
+        let (segment_bytes, replayed_bytes) = (self.segment_bytes, self.replayed_bytes);
         // Also of queues that are gone: on disk there may be messages of theirs for long.
         let seen = contents.indexes().into_iter().map(|(queue, _)| queue.0).max().unwrap_or(0);
         let seen = seen.max(self.highest_queue);
@@ -313,7 +317,7 @@ impl Start {
             (number, Segment { file, living: Living::default(), moving: false })
         });
         let last_file = contents_last_file(&*files)?;
-        let segments = Segments::new(files, all.collect(), free, last_file);
+        let segments = Segments::new(files, segment_bytes, all.collect(), free, last_file);
         segments.advance(end, &mut tally);
         let next_queue = meta::read_number(catalogue, meta::NEXT_QUEUE)?.unwrap_or(1).max(1);
         let defined = defined.iter().flatten().map(|queue| queue.0).max().unwrap_or(0);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::files::Files;
-use super::segment::{DATA_START, SEGMENT_BYTES, SegmentFile, SegmentHeader};
+use super::segment::{DATA_START, SegmentFile, SegmentHeader};
 use super::tally::{Living, Tally};
 
 /// Files that wait to be used again; more are removed.
@@ -42,6 +42,8 @@ pub(super) struct Segment {
 #[derive(Debug)]
 pub(super) struct Segments {
     files: Arc<dyn Files>,
+    /// What a file usually takes.
+    segment_bytes: u64,
     state: Mutex<State>,
 }
 
@@ -57,19 +59,21 @@ impl Segments {
     /// Those that a start has found: the log's, and files that can be used again.
     pub(super) fn new(
         files: Arc<dyn Files>,
+        segment_bytes: u64,
         all: BTreeMap<u64, Segment>,
         spares: Vec<SegmentFile>,
         next_file: u64,
     ) -> Self {
         let position = Position::default();
-        Self { files, state: Mutex::new(State { all, spares, next_file, position }) }
+        let state = Mutex::new(State { all, spares, next_file, position });
+        Self { files, segment_bytes, state }
     }
 
     /// Removes files that were cut off while they were made: they are of no use.
     pub(super) fn remove_useless(&self) {
         let spares = std::mem::take(&mut self.state.lock().spares);
         let (spares, useless): (Vec<_>, Vec<_>) =
-            spares.into_iter().partition(|file| file.bytes == SEGMENT_BYTES);
+            spares.into_iter().partition(|file| file.bytes == self.segment_bytes);
         self.state.lock().spares = spares;
         for file in useless {
             remove(&*self.files, &file);
@@ -88,7 +92,7 @@ impl Segments {
 
     /// Begins a segment with that number which has room for so many octets.
     pub(super) fn begin(&self, header: SegmentHeader, bytes: u64) -> io::Result<SegmentFile> {
-        let needed = (DATA_START + bytes).next_multiple_of(DATA_START).max(SEGMENT_BYTES);
+        let needed = (DATA_START + bytes).next_multiple_of(DATA_START).max(self.segment_bytes);
         let file = match self.take_spare(needed) {
             Some(file) => file,
             None => self.create(needed, false)?,
@@ -145,7 +149,7 @@ impl Segments {
     fn free(&self, file: SegmentFile, spares_max: usize) {
         let keep = {
             let state = self.state.lock();
-            file.bytes == SEGMENT_BYTES && state.spares.len() < spares_max
+            file.bytes == self.segment_bytes && state.spares.len() < spares_max
         };
         // The mark is for whoever has lost the catalogue; nothing relies on its being there.
         let marked = SegmentHeader::default().write(&*file.file);
@@ -168,7 +172,7 @@ impl Segments {
         }
         if self.state.lock().spares.is_empty() {
             // Without room there will be one later.
-            if let Ok(file) = self.create(SEGMENT_BYTES, true) {
+            if let Ok(file) = self.create(self.segment_bytes, true) {
                 self.state.lock().spares.push(file);
             }
         }
@@ -188,7 +192,7 @@ impl Segments {
         let is_tight = free_bytes < taken_bytes / 2;
         let (more_bytes, share) =
             if is_tight { (living_bytes / 4, (4, 5)) } else { (living_bytes, (1, 2)) };
-        if taken_bytes <= living_bytes + more_bytes + SEGMENT_BYTES {
+        if taken_bytes <= living_bytes + more_bytes + self.segment_bytes {
             return None;
         }
         let is_sparse = |segment: &Segment| {
