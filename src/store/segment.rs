@@ -65,6 +65,14 @@ impl SegmentHeader {
         Ok(Self::decode(&octets))
     }
 
+    /// Whether a file is as it was before any segment was begun in it.
+    pub(super) fn was_never_written(file: &dyn LogFile) -> io::Result<bool> {
+        let mut octets = [0; HEADER_BYTES];
+        file.read_at(&mut octets, 0)?;
+        let free = Self::decode(&octets).is_some_and(|header| header.number == 0);
+        Ok(free || octets.iter().all(|octet| *octet == 0))
+    }
+
     fn decode(octets: &[u8; HEADER_BYTES]) -> Option<Self> {
         let (covered, _) = octets.split_last_chunk::<4>()?;
         let sound = is_whole(octets) && covered.get(8..12) == Some(&VERSION.to_le_bytes());
