@@ -2,7 +2,8 @@
 //! the indexes, and only then tells everybody who waited.
 //!
 //! A write or sync that fails ends it for good: what a failed sync leaves on the disk is not to be
-//! trusted. Only a full disk is waited for, and only before anything is written.
+//! trusted. Only a full disk is waited for, as long as it is a write that says so: what it has
+//! left is written over. A sync that says so has lost what it was to keep.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -115,7 +116,11 @@ impl Writer {
         self.make_room(bytes)?;
         let Some((number, file)) = self.current.clone() else { return Ok(()) };
         let cuts = self.encode(batch, number, bytes);
-        self.write(&file, &cuts)?;
+        // Reserved blocks can be refused all the same, where a file system copies what is changed.
+        while let Err(error) = self.write(&file, &cuts) {
+            self.wait_for_space(error)?;
+        }
+        self.shared.set_out_of_space(None);
         file.file.sync()?;
         self.position.offset += bytes;
         self.position.mark += 1;
@@ -159,13 +164,12 @@ impl Writer {
     /// Whether there is no room for the next segment.
     pub(super) fn is_short_of_room(&mut self) -> bool {
         let begun = self.shared.segments.begin(self.next_header(), 0);
-        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
         match begun {
             Ok(file) => {
                 self.enter_segment(file);
                 false
             }
-            Err(error) => full(&error),
+            Err(error) => is_full(&error),
         }
     }
 
@@ -176,6 +180,7 @@ impl Writer {
             previous: self.position.segment,
             first_mark: self.position.mark,
             salt: self.shared.salt,
+            units: 0, // known when the file is
         }
     }
 
@@ -196,20 +201,22 @@ impl Writer {
         loop {
             match self.shared.segments.begin(header, bytes) {
                 Ok(file) => {
-                    self.shared.set_out_of_space(None);
                     self.enter_segment(file);
                     return Ok(());
                 }
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    if self.shared.stop.load(Ordering::Acquire) {
-                        return Err(error);
-                    }
-                    self.shared.set_out_of_space(Some(&error));
-                    self.shared.bell.wait(Some(Instant::now() + FULL_PERIOD));
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.wait_for_space(error)?,
             }
         }
+    }
+
+    /// Waits a little if it is only that the disk is full, and nobody wants to stop.
+    fn wait_for_space(&self, error: io::Error) -> io::Result<()> {
+        if !is_full(&error) || self.shared.stop.load(Ordering::Acquire) {
+            return Err(error);
+        }
+        self.shared.set_out_of_space(Some(&error));
+        self.shared.bell.wait(Some(Instant::now() + FULL_PERIOD));
+        Ok(())
     }
 
     /// Encodes a batch into the buffer; gives where large bodies go in between.
@@ -318,6 +325,10 @@ impl Writer {
             }
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Notes where slices go in the record that begins at `from`, and pads behind them; how much they

@@ -22,7 +22,7 @@ use super::page::{Locator, first_id};
 use super::record::{Kind, Place, Published, Raw, decode};
 use super::recover::{Found, Listing, list, recover};
 use super::scan::{Damage, Extent, Scanned, scan};
-use super::segment::{DATA_START, SegmentFile};
+use super::segment::{DATA_START, SEGMENT_BYTES, SegmentFile};
 use super::segments::Position;
 use super::{CATALOGUE, LOG, meta};
 use crate::message::MessageId;
@@ -111,7 +111,7 @@ impl Look {
             .map_err(|error| format!("the catalogue cannot be copied to be read: {error}"))?;
         let (catalogue, catalogue_lost) = copy.open().map_err(|error| error.to_string())?;
         let position = meta::read_position(&*catalogue).map_err(|error| error.to_string())?;
-        let found = recover(files, catalogue.clone(), 0, false);
+        let found = recover(files, catalogue.clone(), SEGMENT_BYTES, 0, false);
         let found = found.map_err(|error| error.to_string())?;
         Ok(Self {
             listing,

@@ -58,7 +58,7 @@ pub use error::StoreError;
 pub use files::{Files, LogFile};
 pub use inspect::{DumpOptions, EXIT_DAMAGED, EXIT_SOUND, EXIT_UNREADABLE, check, dump};
 pub use scan::Damage;
-pub use shared::{EXIT_DISK_FAILED, OnFailure};
+pub use shared::{EXIT_DISK_FAILED, OnFailure, StoreOptions};
 pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};
 
 use crate::message::{Message, MessageId, Seq};
@@ -148,25 +148,34 @@ pub struct RecoveredQueue {
 impl Store {
     /// Opens the store of a data directory, or begins one.
     pub fn open(directory: DataDirectory) -> Result<(Arc<Self>, Recovered), StoreError> {
+        Self::open_directory(directory, StoreOptions::default())
+    }
+
+    /// The same, working otherwise than usual.
+    pub fn open_directory(
+        directory: DataDirectory,
+        options: StoreOptions,
+    ) -> Result<(Arc<Self>, Recovered), StoreError> {
         let path = directory.path().join(LOG);
         let files = Disk::open(&path);
         let files = Arc::new(files.map_err(|error| StoreError::File { path, error })?);
         let catalogue = open_catalogue(directory.path())?;
-        Self::open_with(files, catalogue, OnFailure::Exit, Some(directory))
+        Self::open_with(files, catalogue, options, Some(directory))
     }
 
     /// The same on files and a catalogue of the caller's.
     pub fn open_with(
         files: Arc<dyn Files>,
         catalogue: Arc<dyn Catalogue>,
-        on_failure: OnFailure,
+        options: StoreOptions,
         directory: Option<DataDirectory>,
     ) -> Result<(Arc<Self>, Recovered), StoreError> {
         let began = std::time::Instant::now();
         let mut salt = [0; 8];
         let no_chance = |error: getrandom::Error| std::io::Error::other(error.to_string());
         getrandom::fill(&mut salt).map_err(no_chance).map_err(StoreError::start)?;
-        let found = recover::recover(files, catalogue, u64::from_le_bytes(salt), true)?;
+        let salt = u64::from_le_bytes(salt);
+        let found = recover::recover(files, catalogue, options.segment_bytes, salt, true)?;
         let definitions = definitions_of(&found.contents);
         let replayed_bytes = found.replayed_bytes;
         let recovered = Recovered { definitions, queues: found.queues, damage: found.damage };
@@ -183,13 +192,14 @@ impl Store {
             definitions_seq: Seq::NONE.0.into(),
             // What was read would be read again: worth a checkpoint soon.
             written_bytes: replayed_bytes.into(),
+            checkpointing: Mutex::default(),
             checkpoint: 1.into(),
             memory_short: false.into(),
             out_of_space: false.into(),
             failed: false.into(),
             full: false.into(),
             held: false.into(),
-            on_failure,
+            on_failure: options.on_failure,
         });
         shared.segments.remove_useless();
         // From here on the log says that a process has run: nothing is clean any more.
@@ -420,6 +430,15 @@ impl Store {
     /// Whether a write or sync has failed: nothing is settled any more.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// Makes a checkpoint and empties what is mostly dead now, rather than when it is due. Takes
+    /// as long as the disk does.
+    pub fn tidy_now(&self) -> CatalogueResult<()> {
+        upkeep::checkpoint(&self.shared, None)?;
+        self.shared.segments.tidy_spares();
+        compact::compact(&self.shared);
+        Ok(())
     }
 
     // ---- end ------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ pub(super) struct Found {
 pub(super) fn recover(
     files: Arc<dyn Files>,
     catalogue: Arc<dyn Catalogue>,
+    segment_bytes: u64,
     new_salt: u64,
     repair: bool,
 ) -> Result<Found, StoreError> {
@@ -69,9 +70,11 @@ pub(super) fn recover(
         clean: meta::read_clean(&*catalogue)?,
         rebuilding,
         salt,
+        segment_bytes,
         records: HashMap::new(),
         damage: Vec::new(),
         missing: Vec::new(),
+        headless: Vec::new(),
         highest_queue: 0,
         tally: Tally::default(),
         replayed_bytes: 0,
@@ -85,7 +88,7 @@ pub(super) fn recover(
         );
     }
     start.read_catalogue()?;
-    let (log, free) = start.sort_out(all);
+    let (log, free) = start.sort_out(all)?;
     let end = start.replay(&log, repair)?;
     start.finish(&*catalogue, files, log, free, end)
 }
@@ -119,8 +122,9 @@ pub(super) fn list(files: &dyn Files) -> io::Result<Listing> {
     for name in files.list()? {
         let Some(number) = SegmentFile::number_of(&name) else { continue };
         listing.last_file = listing.last_file.max(number);
-        let file = SegmentFile::open(files, &name)?;
-        match SegmentHeader::read(&*file.file)? {
+        let named = |error: io::Error| in_file(&name, &error);
+        let file = SegmentFile::open(files, &name).map_err(named)?;
+        match SegmentHeader::read(&*file.file).map_err(named)? {
             Some(header) if header.number > 0 => {
                 if let Some((twin, _)) = listing.sound.insert(header.number, (file, header)) {
                     listing.others.push(twin);
@@ -132,6 +136,11 @@ pub(super) fn list(files: &dyn Files) -> io::Result<Listing> {
     Ok(listing)
 }
 
+/// Whoever reads of an error wants to know which file it is.
+fn in_file(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {error}"))
+}
+
 /// The segments that count, in order, and where each ends if the next one says so.
 type Log = BTreeMap<u64, (SegmentFile, Option<u64>)>;
 
@@ -140,10 +149,13 @@ struct Start {
     clean: Option<Position>,
     rebuilding: bool,
     salt: u64,
+    segment_bytes: u64,
     records: HashMap<QueueId, QueueRecord>,
     damage: Vec<Damage>,
     /// Segments that should be there.
     missing: Vec<u64>,
+    /// Segments that were found by their first record.
+    headless: Vec<(u64, SegmentFile)>,
     highest_queue: u64,
     tally: Tally,
     replayed_bytes: u64,
@@ -168,6 +180,8 @@ impl Start {
         catalogue.scan(Tree::Queues, &[], &mut |key, value| {
             match (meta::decode_queue_key(key), QueueRecord::decode(value)) {
                 (Some(queue), Some(record)) => {
+                    // It has an index, so that the record goes with the queue.
+                    self.contents.index_or_new(queue).lock().raise_last(record.last);
                     self.records.insert(queue, record);
                 }
                 _ => bad += 1,
@@ -195,7 +209,7 @@ impl Start {
     }
 
     /// Which files are the log, and which are of no use any more.
-    fn sort_out(&mut self, all: Listing) -> (Log, Vec<SegmentFile>) {
+    fn sort_out(&mut self, all: Listing) -> io::Result<(Log, Vec<SegmentFile>)> {
         let mut needed: HashSet<u64> = HashSet::new();
         for (segment, living) in self.tally.iter() {
             if living.items > 0 {
@@ -208,6 +222,8 @@ impl Start {
         if self.rebuilding {
             needed.extend(all.sound.keys());
         }
+        let lengths: HashMap<u64, u64> =
+            all.sound.iter().map(|(number, (_, header))| (*number, header.file_bytes())).collect();
         let ends: HashMap<u64, u64> =
             all.sound.values().map(|(_, header)| (header.previous, header.previous_end)).collect();
         let (mut log, mut free, mut others) = (Log::new(), Vec::new(), all.others);
@@ -230,13 +246,62 @@ impl Start {
             }
         }
         for (number, file) in headless {
-            let (name, what) =
-                (file.name.clone(), format!("the header of segment {number} is damaged"));
-            self.damage.push(Damage { file: name, offset: 0, bytes: DATA_START, what });
+            self.headless.push((number, file.clone()));
             log.insert(number, (file, ends.get(&number).copied()));
         }
-        free.extend(others);
-        (log, free)
+        for file in others {
+            if SegmentHeader::was_never_written(&*file.file)? {
+                free.push(file);
+            } else {
+                let what = "what was in this file cannot be told any more; it is left alone";
+                self.report(&file, 0, file.bytes, what.to_owned());
+            }
+        }
+        for (number, (file, end)) in &log {
+            let whole = end.unwrap_or(0).max(lengths.get(number).copied().unwrap_or(0));
+            if file.bytes < whole {
+                let what = "the file has been cut short".to_owned();
+                self.report(file, file.bytes, whole - file.bytes, what);
+            }
+        }
+        Ok((log, free))
+    }
+
+    fn report(&mut self, file: &SegmentFile, offset: u64, bytes: u64, what: String) {
+        self.damage.push(Damage { file: file.name.clone(), offset, bytes, what });
+    }
+
+    /// A segment has its header no more, or a power cut took it before it was synced. `previous`:
+    /// where the one before it ends, if that is known.
+    fn on_headless(
+        &mut self,
+        number: u64,
+        file: &SegmentFile,
+        previous: Option<&Position>,
+        repair: bool,
+    ) -> io::Result<()> {
+        let lives = self.tally.iter().any(|(n, living)| u64::from(n) == number && living.items > 0);
+        if !lives && number < self.position.segment {
+            return Ok(());
+        }
+        if number <= self.position.segment || !SegmentHeader::was_never_written(&*file.file)? {
+            let what = format!("the header of segment {number} is damaged");
+            self.report(file, 0, DATA_START, what);
+        }
+        if repair {
+            let previous = previous.copied().unwrap_or_default();
+            let header = SegmentHeader {
+                number,
+                previous_end: previous.offset,
+                previous: previous.segment,
+                first_mark: previous.mark,
+                salt: self.salt,
+                units: u32::try_from(file.bytes / DATA_START).unwrap_or(u32::MAX),
+            };
+            header.write(&*file.file)?;
+            file.file.sync()?;
+        }
+        Ok(())
     }
 
     /// A segment is gone with all that lived in it, unless the log behind it has moved or removed
@@ -252,6 +317,9 @@ impl Start {
             }
             lost += gone;
         }
+        if lost == 0 && number < self.position.segment {
+            return;
+        }
         let what = format!("segment {number} is missing, and {lost} messages that the index has");
         self.damage.push(Damage { file: "".into(), offset: 0, bytes: 0, what });
     }
@@ -259,6 +327,7 @@ impl Start {
     /// Reads the log from the checkpoint on; where it ends.
     fn replay(&mut self, log: &Log, repair: bool) -> Result<Position, StoreError> {
         let mut end = self.position;
+        let mut ends: HashMap<u64, Position> = HashMap::new();
         // Then the record that a moved message was published with may be missing too.
         let stale = self.missing.iter().any(|number| *number >= self.position.segment);
         let first = if self.rebuilding { 0 } else { self.position.segment };
@@ -272,12 +341,13 @@ impl Start {
             let scanned = scan(file, extent, &mut |place, raw| {
                 *highest_queue = (*highest_queue).max(highest_queue_in(raw));
                 contents.replay(place, raw, moves_are_messages, tally);
-            })?;
+            });
+            let scanned = scanned.map_err(|error| in_file(&file.name, &error))?;
             self.replayed_bytes += scanned.end.saturating_sub(start);
             if repair && known_end.is_none() {
                 // A process that was killed may have left this to the system; from now on we
                 // rely on it.
-                file.file.sync()?;
+                file.file.sync().map_err(|error| in_file(&file.name, &error))?;
             }
             let Scanned { end: offset, next_mark, damage, torn_bytes } = scanned;
             if torn_bytes > 0 {
@@ -285,6 +355,16 @@ impl Start {
             }
             self.damage.extend(damage);
             end = Position { segment: number, offset, mark: next_mark.unwrap_or(end.mark) };
+            ends.insert(number, end);
+        }
+        let seen = self.contents.indexes().into_iter().map(|(queue, _)| queue.0).max();
+        self.highest_queue = self.highest_queue.max(seen.unwrap_or(0));
+        if let Some(defined) = self.contents.defined_queues() {
+            drop_undefined(&self.contents, &defined, &mut self.tally);
+        }
+        // What the log says to be elsewhere by now, or gone, needs none of them.
+        for (number, file) in std::mem::take(&mut self.headless) {
+            self.on_headless(number, &file, ends.get(&(number - 1)), repair)?;
         }
         for number in std::mem::take(&mut self.missing) {
             self.on_missing(number);
@@ -300,23 +380,20 @@ impl Start {
         free: Vec<SegmentFile>,
         end: Position,
     ) -> Result<Found, StoreError> {
-        let Self { contents, mut tally, salt, records, damage, clean, replayed_bytes, .. } = self;
+        let Self { contents, mut tally, salt, records, damage, clean, .. } = self;
+        let (segment_bytes, replayed_bytes) = (self.segment_bytes, self.replayed_bytes);
         // Also of queues that are gone: on disk there may be messages of theirs for long.
-        let seen = contents.indexes().into_iter().map(|(queue, _)| queue.0).max().unwrap_or(0);
-        let seen = seen.max(self.highest_queue);
+        let seen = self.highest_queue;
         let clean = clean == Some(end) && replayed_bytes == 0;
         let defined = contents.defined_queues();
-        if let Some(defined) = &defined {
-            drop_undefined(&contents, defined, &mut tally);
-        }
         let all = log.into_iter().map(|(number, (file, _))| {
             (number, Segment { file, living: Living::default(), moving: false })
         });
         let last_file = contents_last_file(&*files)?;
-        let segments = Segments::new(files, all.collect(), free, last_file);
+        let segments = Segments::new(files, segment_bytes, all.collect(), free, last_file);
         segments.advance(end, &mut tally);
         let next_queue = meta::read_number(catalogue, meta::NEXT_QUEUE)?.unwrap_or(1).max(1);
-        let defined = defined.iter().flatten().map(|queue| queue.0).max().unwrap_or(0);
+        let defined = defined.into_iter().flatten().map(|queue| queue.0).max().unwrap_or(0);
         let next_queue = next_queue.max(seen + 1).max(defined + 1);
         let queues = recovered_queues(&contents, &records, clean);
         for damaged in &damage {

@@ -34,9 +34,16 @@ pub(super) struct SegmentHeader {
     pub first_mark: u64,
     /// The data directory's own number.
     pub salt: u64,
+    /// How long the file is, in units of [`DATA_START`].
+    pub units: u32,
 }
 
 impl SegmentHeader {
+    /// How long the file is.
+    pub(super) fn file_bytes(&self) -> u64 {
+        u64::from(self.units) * DATA_START
+    }
+
     /// As it is written.
     pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut out = Vec::with_capacity(HEADER_BYTES);
@@ -46,7 +53,7 @@ impl SegmentHeader {
         for value in [self.number, self.previous_end, self.previous, self.first_mark, self.salt] {
             out.extend_from_slice(&value.to_le_bytes());
         }
-        out.resize(HEADER_BYTES - 4, 0);
+        out.extend_from_slice(&self.units.to_le_bytes());
         let crc = crc32fast::hash(&out);
         out.extend_from_slice(&crc.to_le_bytes());
         out.try_into().unwrap_or([0; HEADER_BYTES])
@@ -65,6 +72,14 @@ impl SegmentHeader {
         Ok(Self::decode(&octets))
     }
 
+    /// Whether a file is as it was before any segment was begun in it.
+    pub(super) fn was_never_written(file: &dyn LogFile) -> io::Result<bool> {
+        let mut octets = [0; HEADER_BYTES];
+        file.read_at(&mut octets, 0)?;
+        let free = Self::decode(&octets).is_some_and(|header| header.number == 0);
+        Ok(free || octets.iter().all(|octet| *octet == 0))
+    }
+
     fn decode(octets: &[u8; HEADER_BYTES]) -> Option<Self> {
         let (covered, _) = octets.split_last_chunk::<4>()?;
         let sound = is_whole(octets) && covered.get(8..12) == Some(&VERSION.to_le_bytes());
@@ -75,6 +90,7 @@ impl SegmentHeader {
             previous: value(32)?,
             first_mark: value(40)?,
             salt: value(48)?,
+            units: covered.get(56..)?.first_chunk().map(|o| u32::from_le_bytes(*o))?,
         })
     }
 
@@ -139,8 +155,14 @@ mod tests {
 
     #[test]
     fn a_header_is_sound_or_none() {
-        let header =
-            SegmentHeader { number: 5, previous_end: 77, previous: 4, first_mark: 9, salt: 1 };
+        let header = SegmentHeader {
+            number: 5,
+            previous_end: 77,
+            previous: 4,
+            first_mark: 9,
+            salt: 1,
+            units: 8,
+        };
         let octets = header.encode();
         assert_eq!(SegmentHeader::decode(&octets), Some(header));
         for bit in 0..octets.len() * 8 {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::files::Files;
-use super::segment::{DATA_START, SEGMENT_BYTES, SegmentFile, SegmentHeader};
+use super::segment::{DATA_START, SegmentFile, SegmentHeader};
 use super::tally::{Living, Tally};
 
 /// Files that wait to be used again; more are removed.
@@ -47,6 +47,8 @@ pub(super) struct Segment {
 #[derive(Debug)]
 pub(super) struct Segments {
     files: Arc<dyn Files>,
+    /// What a file usually takes.
+    segment_bytes: u64,
     state: Mutex<State>,
 }
 
@@ -62,19 +64,21 @@ impl Segments {
     /// Those that a start has found: the log's, and files that can be used again.
     pub(super) fn new(
         files: Arc<dyn Files>,
+        segment_bytes: u64,
         all: BTreeMap<u64, Segment>,
         spares: Vec<SegmentFile>,
         next_file: u64,
     ) -> Self {
         let position = Position::default();
-        Self { files, state: Mutex::new(State { all, spares, next_file, position }) }
+        let state = Mutex::new(State { all, spares, next_file, position });
+        Self { files, segment_bytes, state }
     }
 
     /// Removes files that were cut off while they were made: they are of no use.
     pub(super) fn remove_useless(&self) {
         let spares = std::mem::take(&mut self.state.lock().spares);
         let (spares, useless): (Vec<_>, Vec<_>) =
-            spares.into_iter().partition(|file| file.bytes == SEGMENT_BYTES);
+            spares.into_iter().partition(|file| file.bytes == self.segment_bytes);
         self.state.lock().spares = spares;
         for file in useless {
             remove(&*self.files, &file);
@@ -98,9 +102,15 @@ impl Segments {
             Some(file) => file,
             None => self.create(needed.max(self.usual_bytes()), false)?,
         };
-        header.write(&*file.file)?;
-        // Before any record is: a file without its header holds no batch that anybody relies on.
-        file.file.sync()?;
+        // Synced before any record is written: a file without its header holds no batch that
+        // anybody relies on.
+        let units = u32::try_from(file.bytes / DATA_START).unwrap_or(u32::MAX);
+        let header = SegmentHeader { units, ..header };
+        if let Err(error) = header.write(&*file.file).and_then(|()| file.file.sync()) {
+            // On a full disk this is tried again and again, but not with a new file each time.
+            self.state.lock().spares.push(file);
+            return Err(error);
+        }
         let segment = Segment { file: file.clone(), living: Living::default(), moving: false };
         self.state.lock().all.insert(header.number, segment);
         Ok(file)
@@ -148,7 +158,7 @@ impl Segments {
     fn free(&self, file: SegmentFile, spares_max: usize) {
         let keep = {
             let state = self.state.lock();
-            file.bytes == SEGMENT_BYTES && state.spares.len() < spares_max
+            file.bytes == self.segment_bytes && state.spares.len() < spares_max
         };
         // The mark is for whoever has lost the catalogue; nothing relies on its being there.
         let marked = SegmentHeader::default().write(&*file.file);
@@ -171,7 +181,7 @@ impl Segments {
         }
         if self.state.lock().spares.is_empty() {
             // Without room there will be one later.
-            if let Ok(file) = self.create(SEGMENT_BYTES, true) {
+            if let Ok(file) = self.create(self.segment_bytes, true) {
                 self.state.lock().spares.push(file);
             }
         }
@@ -191,7 +201,7 @@ impl Segments {
         let is_tight = free_bytes < taken_bytes / 2;
         let (more_bytes, share) =
             if is_tight { (living_bytes / 4, (4, 5)) } else { (living_bytes, (1, 2)) };
-        if taken_bytes <= living_bytes + more_bytes + SEGMENT_BYTES {
+        if taken_bytes <= living_bytes + more_bytes + self.segment_bytes {
             return None;
         }
         let is_sparse = |segment: &Segment| {
@@ -213,10 +223,10 @@ impl Segments {
     /// Less than usual while the disk has little room: a start needs a segment too.
     fn usual_bytes(&self) -> u64 {
         let free_bytes = self.files.free_bytes().unwrap_or(u64::MAX);
-        if free_bytes < LITTLE_ROOM_SEGMENTS * SEGMENT_BYTES {
-            SEGMENT_BYTES / SMALL_PARTS
+        if free_bytes < LITTLE_ROOM_SEGMENTS * self.segment_bytes {
+            self.segment_bytes / SMALL_PARTS
         } else {
-            SEGMENT_BYTES
+            self.segment_bytes
         }
     }
 

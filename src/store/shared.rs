@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::contents::Contents;
 use super::inbox::{Batch, Inbox};
+use super::segment::SEGMENT_BYTES;
 use super::segments::Segments;
 use crate::bell::Bell;
 use crate::message::Seq;
@@ -25,6 +26,22 @@ pub enum OnFailure {
     Exit,
     /// Answers nothing any more. For tests.
     Stop,
+}
+
+/// How a store works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoreOptions {
+    /// What happens when a write or sync has failed.
+    pub on_failure: OnFailure,
+    /// What a file of the log usually takes, and none takes less: so a data directory must not be
+    /// given a higher one later. A test wants small ones, to fill many of them.
+    pub segment_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { on_failure: OnFailure::Exit, segment_bytes: SEGMENT_BYTES }
+    }
 }
 
 /// The inside of a store.
@@ -46,6 +63,8 @@ pub(super) struct Shared {
     pub(super) definitions_seq: AtomicU64,
     /// Written since the last checkpoint.
     pub(super) written_bytes: AtomicU64,
+    /// Held while a checkpoint is made: one at a time.
+    pub(super) checkpointing: Mutex<()>,
     /// Counts checkpoints.
     pub(super) checkpoint: AtomicU64,
     pub(super) memory_short: AtomicBool,

@@ -78,6 +78,7 @@ pub(super) fn checkpoint(
     shared: &Shared,
     closing: Option<&[(QueueId, MessageId)]>,
 ) -> CatalogueResult<()> {
+    let _turn = shared.checkpointing.lock();
     shared.written_bytes.store(0, Ordering::Release);
     let (position, dead) = shared.segments.begin_checkpoint();
     let number = shared.checkpoint.fetch_add(1, Ordering::AcqRel) + 1;

@@ -18,6 +18,7 @@ mod in_process;
 mod methods;
 mod own;
 mod peer;
+pub mod program;
 mod replies;
 mod wire;
 

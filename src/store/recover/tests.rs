@@ -19,7 +19,7 @@ use crate::store::record::Ref;
 use crate::store::sled_catalogue::{OnDamage, SledCatalogue};
 use crate::store::{
     CATALOGUE, DataDirectory, Definition, LOG, OnFailure, QueueDefinition, Recovered, Store,
-    Wanted, upkeep,
+    StoreOptions, Wanted, upkeep,
 };
 
 const QUEUE: QueueId = QueueId(1);
@@ -70,7 +70,8 @@ fn open_hooked(path: &Path) -> (Arc<Store>, Arc<Hooked>) {
     let files = Arc::new(Disk::open(&path.join(LOG)).expect("a log"));
     let inner = SledCatalogue::open(&path.join(CATALOGUE), OnDamage::Report).expect("a catalogue");
     let hooked = Arc::new(Hooked { inner, at_next_sync: Mutex::default() });
-    let opened = Store::open_with(files, hooked.clone(), OnFailure::Stop, Some(directory));
+    let options = StoreOptions { on_failure: OnFailure::Stop, ..StoreOptions::default() };
+    let opened = Store::open_with(files, hooked.clone(), options, Some(directory));
     (opened.expect("opens").0, hooked)
 }
 

@@ -1,0 +1,353 @@
+//! What a test has asked of a store, and whether what is found after a cut is what it was promised.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use warren::message::{Message, MessageId};
+use warren::store::{
+    Definition, ExchangeDefinition, QueueDefinition, QueueId, Recovered, Store, Wanted,
+};
+
+use super::machine::Event;
+
+/// A message of a queue.
+pub type Ref = (QueueId, u64);
+
+/// What was asked for, in the order of the asking.
+#[derive(Clone, Debug)]
+pub enum Op {
+    Publish { refs: Vec<Ref>, body: Bytes, persistent: bool },
+    Remove(Vec<Ref>),
+    Define(Definition),
+    Forget { key: Vec<u8>, queue: Option<QueueId> },
+    Drop(QueueId),
+    Fence,
+}
+
+/// Everything that was asked for, and what there was before.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub ops: Vec<Op>,
+    /// So many of them stand for what was there at the start.
+    before: usize,
+    /// The highest ids of queues that the store told of when it was opened.
+    pub told_last: HashMap<QueueId, u64>,
+    /// Queues below this are not new.
+    pub told_next_queue: u64,
+}
+
+/// What was promised up to some point of the journal.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The store can be used.
+    pub opened: bool,
+    /// So many operations may have begun.
+    pub asked: usize,
+    /// So many are on disk, but perhaps not what they remove.
+    pub written: usize,
+    /// So many are on disk.
+    pub kept: usize,
+    /// If the stop was in good order, this is how far queues have delivered.
+    pub closing: Option<HashMap<QueueId, u64>>,
+    /// It was.
+    pub closed: bool,
+}
+
+/// What a store holds after a start.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub messages: BTreeMap<Ref, Bytes>,
+    pub definitions: Vec<Definition>,
+    pub last: HashMap<QueueId, u64>,
+    /// A queue made now would have this number.
+    pub next_queue: u64,
+}
+
+struct Fate<'a> {
+    published: usize,
+    removed: Option<usize>,
+    body: &'a Bytes,
+    persistent: bool,
+}
+
+impl Known {
+    pub fn learn(&mut self, event: &Event) {
+        match event {
+            Event::Opened => self.opened = true,
+            Event::Asked(count) => self.asked = *count,
+            Event::Written(count) => self.written = self.written.max(*count),
+            Event::Kept(count) => {
+                self.kept = *count;
+                self.written = self.written.max(*count);
+            }
+            Event::Closing(delivered) => {
+                self.closing = Some(delivered.iter().map(|(queue, to)| (*queue, to.0)).collect());
+            }
+            Event::Closed => self.closed = true,
+            _ => {}
+        }
+    }
+}
+
+impl Model {
+    /// One that begins with what a start has found: all of that is there to stay.
+    pub fn after(found: &Found) -> Self {
+        let mut ops: Vec<Op> = found.definitions.iter().cloned().map(Op::Define).collect();
+        for (at, body) in &found.messages {
+            ops.push(Op::Publish { refs: vec![*at], body: body.clone(), persistent: true });
+        }
+        let (told_last, told_next_queue) = (found.last.clone(), found.next_queue);
+        Self { before: ops.len(), ops, told_last, told_next_queue }
+    }
+
+    /// What is known before anything of the journal has happened.
+    pub fn known(&self) -> Known {
+        let all = self.before;
+        Known { asked: all, written: all, kept: all, ..Known::default() }
+    }
+
+    /// Compares what a start has found with what it may find.
+    pub fn check(&self, known: &Known, store: &Store, start: &Recovered) -> Result<Found, String> {
+        if let Some(damage) = start.damage.first() {
+            return Err(format!("it reports damage: {damage:?}"));
+        }
+        let fates = self.fates(known);
+        let mut found = self.read(store, start)?;
+        let horizon = self.horizon(known, &fates, &found)?;
+        self.check_definitions(known, horizon, &found)?;
+        let defined = queues_of(&found.definitions);
+        for (at, fate) in &fates {
+            let must = fate.persistent && fate.published < horizon && fate.removed.is_none();
+            if must && defined.contains(&at.0) && !found.messages.contains_key(at) {
+                return Err(format!("{at:?} of operation {} is lost", fate.published));
+            }
+        }
+        if let Some(stray) = found.messages.keys().find(|at| !defined.contains(&at.0)) {
+            return Err(format!("{stray:?} is there, but its queue is not defined"));
+        }
+        self.check_ids(known, horizon, &fates, start)?;
+        found.next_queue = self.check_next_queue(horizon, &fates, store)?;
+        Ok(found)
+    }
+
+    /// What becomes of each message that may have been published.
+    fn fates(&self, known: &Known) -> HashMap<Ref, Fate<'_>> {
+        let mut fates = HashMap::new();
+        for (number, op) in self.ops.iter().take(known.asked).enumerate() {
+            match op {
+                Op::Publish { refs, body, persistent } => {
+                    let persistent = *persistent;
+                    for at in refs {
+                        let fate = Fate { published: number, removed: None, body, persistent };
+                        fates.insert(*at, fate);
+                    }
+                }
+                Op::Remove(refs) => {
+                    for at in refs {
+                        if let Some(fate) = fates.get_mut(at) {
+                            fate.removed = Some(number);
+                        }
+                    }
+                }
+                Op::Define(_) | Op::Forget { .. } | Op::Drop(_) | Op::Fence => {}
+            }
+        }
+        fates
+    }
+
+    /// Reads everything back, as whole as it claims to be.
+    fn read(&self, store: &Store, start: &Recovered) -> Result<Found, String> {
+        let mut found = Found { definitions: start.definitions.clone(), ..Found::default() };
+        let mut queues: BTreeSet<QueueId> = start.queues.keys().copied().collect();
+        queues.extend(self.ops.iter().flat_map(queues_in));
+        for queue in queues {
+            let told = start.queues.get(&queue).copied().unwrap_or_default();
+            let mut before = None;
+            let all = read_all(store, queue);
+            if told.count != all.len() as u64 {
+                return Err(format!("{queue:?} is said to have {} of {}", told.count, all.len()));
+            }
+            for (id, message) in all {
+                if before >= Some(id) || id < told.first || id > told.last {
+                    return Err(format!("{queue:?}: {id:?} after {before:?}, told {told:?}"));
+                }
+                before = Some(id);
+                found.messages.insert((queue, id.0), body_of(&message));
+            }
+            if told.last.0 > 0 {
+                found.last.insert(queue, told.last.0);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The log ends behind the last thing that is found: everything before it must be there too.
+    fn horizon(
+        &self,
+        known: &Known,
+        fates: &HashMap<Ref, Fate<'_>>,
+        found: &Found,
+    ) -> Result<usize, String> {
+        let mut horizon = known.written;
+        for (at, body) in &found.messages {
+            let fate = fates.get(at).ok_or_else(|| format!("nobody has published {at:?}"))?;
+            if body != fate.body {
+                return Err(format!("{at:?} has another body"));
+            }
+            if !fate.persistent {
+                return Err(format!("{at:?} is transient and has come back"));
+            }
+            if let Some(removed) = fate.removed.filter(|removed| *removed < known.kept) {
+                return Err(format!("{at:?} was removed by operation {removed} and is back"));
+            }
+            horizon = horizon.max(fate.published + 1);
+        }
+        for definition in &found.definitions {
+            let by = |op: &Op| matches!(op, Op::Define(defined) if defined == definition);
+            let number = self.ops.iter().take(known.asked).position(by);
+            let number = number.ok_or_else(|| format!("nobody has defined {definition:?}"))?;
+            horizon = horizon.max(number + 1);
+        }
+        Ok(horizon)
+    }
+
+    fn check_definitions(
+        &self,
+        known: &Known,
+        horizon: usize,
+        found: &Found,
+    ) -> Result<(), String> {
+        type History<'a> = Vec<(usize, Option<&'a Definition>)>;
+        let mut histories: BTreeMap<Vec<u8>, History<'_>> = BTreeMap::new();
+        for (number, op) in self.ops.iter().take(known.asked).enumerate() {
+            let (key, value) = match op {
+                Op::Define(definition) => (definition.key(), Some(definition)),
+                Op::Forget { key, .. } => (key.clone(), None),
+                _ => continue,
+            };
+            histories.entry(key).or_default().push((number, value));
+        }
+        let mut there: BTreeMap<Vec<u8>, &Definition> = BTreeMap::new();
+        for definition in &found.definitions {
+            if there.insert(definition.key(), definition).is_some() {
+                return Err(format!("{definition:?} is there twice"));
+            }
+        }
+        for (key, history) in &histories {
+            let sure = history.iter().rposition(|(number, _)| *number < horizon);
+            let may = history.iter().skip(sure.unwrap_or(0)).map(|(_, value)| *value);
+            let mut may = may.chain(sure.is_none().then_some(None));
+            let is = there.get(key).copied();
+            if !may.any(|value| value == is) {
+                return Err(format!("{is:?} is defined by {}", key.escape_ascii()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_ids(
+        &self,
+        known: &Known,
+        horizon: usize,
+        fates: &HashMap<Ref, Fate<'_>>,
+        start: &Recovered,
+    ) -> Result<(), String> {
+        let mut used = self.told_last.clone();
+        for ((queue, id), fate) in fates {
+            // Struck out before it was written, an id may be given again: nothing tells of it.
+            let sure = fate.removed.is_none() && fate.persistent && fate.published < horizon;
+            let last = used.entry(*queue).or_default();
+            *last = (*last).max(if sure { *id } else { 0 });
+        }
+        for queue in queues_of(&start.definitions) {
+            let told = start.queues.get(&queue).copied().unwrap_or_default();
+            let used = used.get(&queue).copied().unwrap_or_default();
+            if told.last.0 < used {
+                return Err(format!("{queue:?} gives {used} again: {told:?}"));
+            }
+            let closing = known.closing.as_ref().and_then(|closing| closing.get(&queue));
+            let covered = told.delivered_to >= told.last;
+            let closed = closing.is_some_and(|to| told.delivered_to.0 == *to);
+            if !(closed || covered && !(known.closed && closing.is_some())) {
+                return Err(format!(
+                    "{queue:?} was delivered to {closing:?}, and is told {told:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_next_queue(
+        &self,
+        horizon: usize,
+        fates: &HashMap<Ref, Fate<'_>>,
+        store: &Store,
+    ) -> Result<u64, String> {
+        // What was struck out before it was written tells of no queue.
+        let told = |op: &&Op| matches!(op, Op::Define(_) | Op::Forget { .. } | Op::Drop(_));
+        let ops = self.ops.iter().take(horizon);
+        let told = ops.filter(told).flat_map(queues_in).map(|queue| queue.0);
+        let sure = |fate: &Fate<'_>| fate.published < horizon && fate.removed.is_none();
+        let used = fates.iter().filter(|(_, fate)| sure(fate)).map(|(at, _)| at.0.0);
+        let given = told.chain(used).max().unwrap_or(0);
+        let new = store.new_queue_id();
+        if new.0 <= given || new.0 < self.told_next_queue {
+            let told = self.told_next_queue;
+            return Err(format!("{new:?} is given again, there was {given}, {told} was told"));
+        }
+        Ok(new.0)
+    }
+}
+
+pub fn read_all(store: &Store, queue: QueueId) -> Vec<(MessageId, Message)> {
+    let wanted = Wanted::Range { first: MessageId(0), last: MessageId(u64::MAX) };
+    store.read_now(queue, &wanted, usize::MAX).messages
+}
+
+pub fn body_of(message: &Message) -> Bytes {
+    match message.linked_body() {
+        [] => Bytes::copy_from_slice(message.inline_body()),
+        [one] => one.clone(),
+        several => several.concat().into(),
+    }
+}
+
+pub fn queues_of(definitions: &[Definition]) -> BTreeSet<QueueId> {
+    let queue = |definition: &Definition| match definition {
+        Definition::Queue(queue) => Some(queue.id),
+        _ => None,
+    };
+    definitions.iter().filter_map(queue).collect()
+}
+
+fn queues_in(op: &Op) -> Vec<QueueId> {
+    match op {
+        Op::Publish { refs, .. } | Op::Remove(refs) => refs.iter().map(|at| at.0).collect(),
+        Op::Define(Definition::Queue(queue)) => vec![queue.id],
+        Op::Drop(queue) => vec![*queue],
+        Op::Forget { queue, .. } => queue.iter().copied().collect(),
+        Op::Define(_) | Op::Fence => Vec::new(),
+    }
+}
+
+pub fn queue_definition(id: QueueId) -> Definition {
+    Definition::Queue(QueueDefinition {
+        vhost: "/".into(),
+        name: format!("queue-{}", id.0).into(),
+        id,
+        auto_delete: false,
+        arguments: warren::amqp::table::Table::default(),
+    })
+}
+
+/// An exchange of that name, in a version that is not like any other.
+pub fn exchange_definition(name: usize, version: usize) -> Definition {
+    Definition::Exchange(ExchangeDefinition {
+        vhost: "/".into(),
+        name: format!("exchange-{name}").into(),
+        kind: format!("version-{version}").into(),
+        auto_delete: false,
+        internal: false,
+        arguments: warren::amqp::table::Table::default(),
+    })
+}
