@@ -57,7 +57,6 @@ async fn publish_until(peer: &mut Peer, first: u64, enough: u64) -> (BTreeSet<u6
 }
 
 #[tokio::test]
-#[ignore = "until the server uses the store"]
 async fn what_was_confirmed_survives_a_kill() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_nanos());

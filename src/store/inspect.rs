@@ -111,7 +111,7 @@ impl Look {
             .map_err(|error| format!("the catalogue cannot be copied to be read: {error}"))?;
         let (catalogue, catalogue_lost) = copy.open().map_err(|error| error.to_string())?;
         let position = meta::read_position(&*catalogue).map_err(|error| error.to_string())?;
-        let found = recover(files, catalogue.clone(), SEGMENT_BYTES, 0, false);
+        let found = recover(files, &catalogue, SEGMENT_BYTES, 0, false);
         let found = found.map_err(|error| error.to_string())?;
         Ok(Self {
             listing,

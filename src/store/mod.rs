@@ -164,6 +164,7 @@ impl Store {
     }
 
     /// The same on files and a catalogue of the caller's.
+    #[allow(clippy::needless_pass_by_value, reason = "the store keeps it")]
     pub fn open_with(
         files: Arc<dyn Files>,
         catalogue: Arc<dyn Catalogue>,
@@ -175,7 +176,7 @@ impl Store {
         let no_chance = |error: getrandom::Error| std::io::Error::other(error.to_string());
         getrandom::fill(&mut salt).map_err(no_chance).map_err(StoreError::start)?;
         let salt = u64::from_le_bytes(salt);
-        let found = recover::recover(files, catalogue, options.segment_bytes, salt, true)?;
+        let found = recover::recover(files, &catalogue, options.segment_bytes, salt, true)?;
         let definitions = definitions_of(&found.contents);
         let replayed_bytes = found.replayed_bytes;
         let recovered = Recovered { definitions, queues: found.queues, damage: found.damage };

@@ -262,7 +262,7 @@ impl Slots {
         let sorted = slots.is_sorted_by(|a, b| a.low < b.low);
         let on_page = slots.last().is_none_or(|last| u64::from(last.low) < PAGE_IDS);
         let live = slots.len() as u16;
-        (sorted && on_page).then_some(Self { live, slots })
+        (sorted && on_page).then_some(Self { slots, live })
     }
 }
 

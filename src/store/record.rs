@@ -1,8 +1,8 @@
 //! Records: what the log is made of (docs/format.md, "Records").
 //!
 //! A record is a header of 16 octets, its payload, and zeros up to a multiple of 8. The checksum
-//! is seeded with the segment's number, the record's offset and a secret, so that what a recycled file held
-//! before, or what was written to another place, is never taken for a record of this one.
+//! is seeded with the segment's number, the record's offset and a secret, so that what a recycled
+//! file held before, or what was written to another place, is never taken for a record of this one.
 //! Integers are little-endian. Knows no files.
 
 use crate::message::{Body, Message, MessageId};
@@ -333,11 +333,6 @@ impl<'a> Published<'a> {
     pub(super) fn refs(&self) -> impl Iterator<Item = Ref> + '_ {
         let read = |at: &[u8]| Ref { queue: QueueId(u64_at(at, 0)), id: MessageId(u64_at(at, 8)) };
         self.refs.chunks_exact(REF_BYTES).map(read)
-    }
-
-    /// How many queues that are.
-    pub(super) fn refs_count(&self) -> usize {
-        self.refs.len() / REF_BYTES
     }
 
     /// The message.

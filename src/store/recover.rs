@@ -51,23 +51,23 @@ pub(super) struct Found {
 /// is written.
 pub(super) fn recover(
     files: Arc<dyn Files>,
-    catalogue: Arc<dyn Catalogue>,
+    catalogue: &Arc<dyn Catalogue>,
     segment_bytes: u64,
     new_salt: u64,
     repair: bool,
 ) -> Result<Found, StoreError> {
-    let known = meta::read_position(&*catalogue)?;
+    let known = meta::read_position(&**catalogue)?;
     let all = list(&*files)?;
     let rebuilding = known.is_none() && !all.sound.is_empty();
-    let salt = meta::read_number(&*catalogue, meta::SALT)?;
+    let salt = meta::read_number(&**catalogue, meta::SALT)?;
     let salt = salt.or_else(|| all.salt()).unwrap_or(new_salt);
     if known.is_none() && !rebuilding && repair {
-        begin_catalogue(&*catalogue, salt)?;
+        begin_catalogue(&**catalogue, salt)?;
     }
     let contents = Contents::new(catalogue.clone());
     let mut start = Start {
         position: known.unwrap_or_default(),
-        clean: meta::read_clean(&*catalogue)?,
+        clean: meta::read_clean(&**catalogue)?,
         rebuilding,
         salt,
         segment_bytes,
@@ -90,7 +90,7 @@ pub(super) fn recover(
     start.read_catalogue()?;
     let (log, free) = start.sort_out(all)?;
     let end = start.replay(&log, repair)?;
-    start.finish(&*catalogue, files, log, free, end)
+    start.finish(&**catalogue, files, log, free, end)
 }
 
 /// Before the first segment is: so that an empty catalogue beside a log is known to be a loss.
@@ -360,7 +360,8 @@ impl Start {
         let seen = self.contents.indexes().into_iter().map(|(queue, _)| queue.0).max();
         self.highest_queue = self.highest_queue.max(seen.unwrap_or(0));
         if let Some(defined) = self.contents.defined_queues() {
-            drop_undefined(&self.contents, &defined, &mut self.tally);
+            let is_damaged = !self.damage.is_empty();
+            drop_undefined(&self.contents, &defined, is_damaged, &mut self.tally);
         }
         // What the log says to be elsewhere by now, or gone, needs none of them.
         for (number, file) in std::mem::take(&mut self.headless) {
@@ -443,12 +444,23 @@ fn find_without_header(
     Some(others.swap_remove(found))
 }
 
-/// Messages of queues that are not defined were never to survive, or went with their queue.
-fn drop_undefined(contents: &Contents, defined: &HashSet<QueueId>, tally: &mut Tally) {
-    for (queue, _) in contents.indexes() {
-        if !defined.contains(&queue) {
-            contents.drop_queue(queue, tally);
+/// Messages of queues that are not defined were never to survive, or went with their queue. In a
+/// damaged log the definition may be what was hit: then it is said.
+fn drop_undefined(
+    contents: &Contents,
+    defined: &HashSet<QueueId>,
+    is_damaged: bool,
+    tally: &mut Tally,
+) {
+    for (queue, index) in contents.indexes() {
+        if defined.contains(&queue) {
+            continue;
         }
+        let messages = index.lock().live();
+        if is_damaged && messages > 0 {
+            tracing::error!(queue = queue.0, messages, "dropped with their queue's definition");
+        }
+        contents.drop_queue(queue, tally);
     }
 }
 

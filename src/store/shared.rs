@@ -122,7 +122,7 @@ impl Shared {
         self.failed.store(true, Ordering::Release);
         tracing::error!(
             %error,
-            "writing to the log has failed; a failed sync is not to be tried again, so this is the end"
+            "writing to the log has failed; a failed sync is not tried again: this is the end"
         );
         if self.on_failure == OnFailure::Exit {
             std::process::exit(EXIT_DISK_FAILED);

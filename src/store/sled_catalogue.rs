@@ -120,7 +120,7 @@ impl SledCatalogue {
         let marked = File::create(rebuild_mark(&self.path)).and_then(|mark| mark.sync_all());
         tracing::error!(
             file = %self.path.display(), %error, marked = marked.is_ok(),
-            "the catalogue is damaged; this is the end, and the next start makes it anew from the log"
+            "the catalogue is damaged: this is the end; the next start makes it anew from the log"
         );
         std::process::exit(EXIT_DISK_FAILED);
     }
@@ -250,6 +250,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
     fn io(error: std::io::Error) -> Self {
         Self { error: CatalogueError(error.to_string()), is_damage: false }
     }
