@@ -34,6 +34,12 @@ const FULL_PERIOD: Duration = Duration::from_millis(50);
 /// While several threads hand a message over, the rest of the inbox waits this long at most before
 /// it is looked at again.
 const OPEN_PERIOD: Duration = Duration::from_millis(1);
+/// Smaller batches than this are not worth waiting for another of their size.
+const GATHER_FROM: usize = 4;
+/// Between two looks at what has come together.
+const GATHER_PERIOD: Duration = Duration::from_micros(50);
+/// So many looks at the most.
+const GATHER_ROUNDS_MAX: u32 = 3;
 /// Runs in one record.
 const RUNS_MAX: usize = 65_536;
 /// A buffer above this size is given back.
@@ -72,7 +78,7 @@ impl Writer {
     /// Writes until the store is closed, or a write fails.
     pub(super) fn run(mut self) {
         let (mut batch, mut wakes) = (Batch::default(), Wakes::default());
-        let mut lazy_until: Option<Instant> = None;
+        let (mut lazy_until, mut last_count) = (None, 0);
         loop {
             let stopping = self.shared.stop.load(Ordering::Acquire);
             let (empty, lazy) = {
@@ -94,7 +100,11 @@ impl Writer {
                 }
             }
             lazy_until = None;
+            if !stopping {
+                self.gather(last_count);
+            }
             self.shared.inbox.lock().take(&mut batch);
+            last_count = batch.operations.len();
             if !batch.is_urgent() && batch.removed.is_empty() {
                 self.shared.bell.wait(Some(Instant::now() + OPEN_PERIOD));
                 continue;
@@ -107,6 +117,24 @@ impl Writer {
             }
             self.shared.settle(&mut batch, &mut wakes);
             wakes.flush();
+        }
+    }
+
+    /// Lets about as much come together as the last time: whoever was told then is about to send
+    /// again, and one sync for all costs less than two. Ends when nothing more comes.
+    fn gather(&self, last_count: usize) {
+        let mut count = self.shared.inbox.lock().len();
+        for _ in 0..GATHER_ROUNDS_MAX {
+            if last_count < GATHER_FROM || count >= last_count / 4 * 3 {
+                return;
+            }
+            // Not on the bell: it would be rung for each of them.
+            std::thread::park_timeout(GATHER_PERIOD);
+            let now = self.shared.inbox.lock().len();
+            if now == count {
+                return;
+            }
+            count = now;
         }
     }
 

@@ -241,6 +241,11 @@ impl Inbox {
         self.operations.is_empty() && self.removed.is_empty()
     }
 
+    /// How many operations wait.
+    pub(super) fn len(&self) -> usize {
+        self.operations.len()
+    }
+
     /// Whether only removals wait, which are in no hurry.
     pub(super) fn is_lazy(&self) -> bool {
         self.operations.is_empty()
