@@ -71,6 +71,12 @@ pub trait Catalogue: fmt::Debug + Send + Sync {
     /// Makes changes: all of them or, after a crash before the next sync, perhaps none.
     fn apply(&self, tree: Tree, changes: Vec<Change>) -> CatalogueResult<()>;
 
+    /// Gives back what is taken beyond need. `living_bytes` is about what there is to keep.
+    /// Nothing else is changed meanwhile.
+    fn shrink(&self, _living_bytes: u64) -> CatalogueResult<()> {
+        Ok(())
+    }
+
     /// Every change survives a power cut once this has returned.
     fn sync(&self) -> CatalogueResult<()>;
 }

@@ -439,6 +439,7 @@ impl Store {
         upkeep::checkpoint(&self.shared, None)?;
         self.shared.segments.tidy_spares();
         compact::compact(&self.shared);
+        upkeep::shrink_catalogue(&self.shared);
         Ok(())
     }
 

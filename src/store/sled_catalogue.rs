@@ -29,8 +29,18 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 /// So much is handed to sled between two real syncs. sled writes about eight times that, since it
 /// rewrites neighbours along: a quarter of a segment.
 const UNSYNCED_MAX_BYTES: usize = 64 * 1024;
+/// Values that are copied in one go.
+const COPIED_AT_ONCE: usize = 64;
 /// Folders in sled's folder are one level deep.
 const DEPTH_MAX: u32 = 3;
+/// sled's file never gets smaller by itself. It is made anew when it is larger than this, beside
+const SHRINK_FROM_BYTES: u64 = 32 * 1024 * 1024;
+/// so many times what is in it.
+const SHRINK_FACTOR: u64 = 8;
+/// Beside the catalogue's folder: what it is about to be replaced with.
+const NEW_EXTENSION: &str = "new";
+/// Beside the catalogue's folder: what it was before it was replaced.
+const OLD_EXTENSION: &str = "old";
 /// Beside the catalogue's folder: it is damaged, and the next start makes it anew from the log.
 const REBUILD_EXTENSION: &str = "rebuild";
 
@@ -73,6 +83,7 @@ impl SledCatalogue {
             let error = CatalogueError("it was found to be damaged".to_owned());
             return Err(Failure { error, is_damage: true });
         }
+        finish_replacing(path).map_err(Failure::io)?;
         let opened = open(path)?;
         Ok(Self {
             path: path.to_owned(),
@@ -187,6 +198,80 @@ impl Catalogue for SledCatalogue {
         self.check_not_failed()?;
         self.sync_now()
     }
+
+    fn shrink(&self, living_bytes: u64) -> CatalogueResult<()> {
+        let bytes = self.guarded(|opened| opened.db.size_on_disk())?;
+        if bytes <= SHRINK_FROM_BYTES.saturating_add(living_bytes.saturating_mul(SHRINK_FACTOR)) {
+            return Ok(());
+        }
+        finish_replacing(&self.path).map_err(|error| Failure::io(error).error)?;
+        self.copy_to(&self.path.with_extension(NEW_EXTENSION))?;
+        let mut state = self.state.lock();
+        state.opened = None;
+        self.replace().map_err(|error| Failure::io(error).error)?;
+        let opened = open(&self.path).map_err(|failure| failure.error)?;
+        let now_bytes = opened.db.size_on_disk().unwrap_or_default();
+        state.opened = Some(opened);
+        tracing::info!(bytes, now_bytes, "the catalogue was made anew");
+        Ok(())
+    }
+}
+
+impl SledCatalogue {
+    /// Makes a catalogue with the same contents in another folder, which is on disk then.
+    fn copy_to(&self, path: &Path) -> CatalogueResult<()> {
+        let old = self.opened().map_err(|failure| failure.error)?;
+        let new = open(path).map_err(|failure| failure.error)?;
+        let copied = guard(|| {
+            for tree in Tree::ALL {
+                let (mut batch, mut count) = (sled::Batch::default(), 0);
+                for entry in old.tree(tree)?.iter() {
+                    let (key, value) = entry?;
+                    batch.insert(key, value);
+                    count += 1;
+                    if count == COPIED_AT_ONCE {
+                        new.tree(tree)?.apply_batch(std::mem::take(&mut batch))?;
+                        count = 0;
+                    }
+                }
+                new.tree(tree)?.apply_batch(batch)?;
+            }
+            new.db.flush()?;
+            Ok(())
+        });
+        copied.map_err(|failure| failure.error)?;
+        drop(new);
+        sync_all_in(path, DEPTH_MAX).map_err(|error| Failure::io(error).error)
+    }
+
+    fn replace(&self) -> std::io::Result<()> {
+        let (new, old) =
+            (self.path.with_extension(NEW_EXTENSION), self.path.with_extension(OLD_EXTENSION));
+        fs::rename(&self.path, &old)?;
+        fs::rename(&new, &self.path)?;
+        sync_parent(&self.path)?;
+        fs::remove_dir_all(&old)
+    }
+}
+
+/// A process that has ended while it replaced the catalogue has left the old one or both; a new
+/// one that is not in its place may not be whole.
+fn finish_replacing(path: &Path) -> std::io::Result<()> {
+    let (new, old) = (path.with_extension(NEW_EXTENSION), path.with_extension(OLD_EXTENSION));
+    if old.exists() && !path.exists() {
+        fs::rename(&old, path)?;
+        sync_parent(path)?;
+    }
+    for folder in [new, old] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 impl Opened {
@@ -272,5 +357,58 @@ fn guard<T>(run: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
             let is_damage = !(text.contains("Io") || text.contains("os error"));
             Err(Failure { error: CatalogueError(format!("sled failed: {text}")), is_damage })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUE_BYTES: usize = 32 * 1024;
+
+    fn put(catalogue: &SledCatalogue, key: u32, value: Option<Vec<u8>>) {
+        let change = vec![(key.to_be_bytes().to_vec(), value)];
+        catalogue.apply(Tree::Pages, change).expect("applied");
+    }
+
+    fn get(catalogue: &SledCatalogue, key: u32) -> Option<Vec<u8>> {
+        catalogue.get(Tree::Pages, &key.to_be_bytes()).expect("read")
+    }
+
+    #[test]
+    fn what_was_taken_beyond_need_is_given_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("catalogue");
+        let catalogue = SledCatalogue::open(&path, OnDamage::Report).expect("opens");
+        let size = || catalogue.opened().expect("opened").db.size_on_disk().expect("told");
+        let mut count = 0;
+        while size() <= SHRINK_FROM_BYTES {
+            put(&catalogue, count, Some(vec![1; VALUE_BYTES]));
+            count += 1;
+        }
+        (1..count).for_each(|key| put(&catalogue, key, None));
+        catalogue.sync().expect("synced");
+        catalogue.shrink(SHRINK_FROM_BYTES).expect("left alone");
+        let before = size();
+        catalogue.shrink(VALUE_BYTES as u64 / 16).expect("made anew");
+        assert!(size() < before / 2, "{} of {before}", size());
+        put(&catalogue, 1, Some(vec![2]));
+        assert_eq!(get(&catalogue, 0), Some(vec![1; VALUE_BYTES]));
+        assert_eq!((get(&catalogue, 1), get(&catalogue, 2)), (Some(vec![2]), None));
+    }
+
+    #[test]
+    fn a_replacement_that_was_cut_short_is_taken_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("catalogue");
+        let catalogue = SledCatalogue::open(&path, OnDamage::Report).expect("opens");
+        put(&catalogue, 1, Some(vec![1]));
+        catalogue.sync().expect("synced");
+        drop(catalogue);
+        fs::rename(&path, path.with_extension(OLD_EXTENSION)).expect("renamed");
+        fs::create_dir(path.with_extension(NEW_EXTENSION)).expect("made");
+        let catalogue = SledCatalogue::open(&path, OnDamage::Report).expect("opens");
+        assert_eq!(get(&catalogue, 1), Some(vec![1]));
+        assert!(!path.with_extension(NEW_EXTENSION).exists());
     }
 }

@@ -28,6 +28,10 @@ const QUIET_BYTES: u64 = 8 * 1024 * 1024;
 const PIECE_BYTES: usize = 32 * 1024;
 /// Changes of so many pages are gathered before they are written.
 const PAGES_AT_ONCE: usize = 64;
+/// What a message takes in the catalogue, about.
+const BYTES_PER_MESSAGE: u64 = 20;
+/// What a definition does.
+const BYTES_PER_DEFINITION: u64 = 256;
 /// A checkpoint needs room on the disk: the catalogue must not be cut off in the middle.
 const ROOM_MIN_BYTES: u64 = 8 * 1024 * 1024;
 /// Pages that were not used for so many checkpoints leave memory.
@@ -59,10 +63,23 @@ pub(super) fn run(shared: &Shared) {
         }
         if written < QUIET_BYTES {
             shared.segments.tidy_spares();
+            shrink_catalogue(shared);
         }
         if compact(shared) {
             due = Some(Instant::now() + AFTER_COMPACTION);
         }
+    }
+}
+
+/// Gives back what the catalogue took when queues were deeper.
+pub(super) fn shrink_catalogue(shared: &Shared) {
+    let _turn = shared.checkpointing.lock();
+    let of = |index: &SharedIndex| index.lock().live() * BYTES_PER_MESSAGE;
+    let messages: u64 = shared.contents.indexes().iter().map(|(_, index)| of(index)).sum();
+    let definitions = shared.contents.definitions.lock().all.len() as u64;
+    let living_bytes = messages + definitions * BYTES_PER_DEFINITION;
+    if let Err(error) = shared.contents.catalogue.shrink(living_bytes) {
+        tracing::error!(%error, "the catalogue cannot be made smaller");
     }
 }
 
