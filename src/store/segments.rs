@@ -16,7 +16,7 @@ const SPARES_MAX: usize = 4;
 /// And so many once nothing is going on.
 const SPARES_IDLE_MAX: usize = 1;
 
-/// With less room than for so many segments, the next ones are smaller.
+/// With less room than for so many segments, the next ones are smaller, and fewer files wait.
 const LITTLE_ROOM_SEGMENTS: u64 = 8;
 /// By this factor.
 const SMALL_PARTS: u64 = 16;
@@ -149,8 +149,9 @@ impl Segments {
             let mut state = self.state.lock();
             dead.iter().filter_map(|number| state.all.remove(number)).map(|s| s.file).collect()
         };
+        let spares_max = if self.has_little_room() { SPARES_IDLE_MAX } else { SPARES_MAX };
         for file in freed {
-            self.free(file, SPARES_MAX);
+            self.free(file, spares_max);
         }
     }
 
@@ -179,7 +180,8 @@ impl Segments {
         for file in surplus {
             self.free(file, 0);
         }
-        if self.state.lock().spares.is_empty() {
+        let is_wanted = self.state.lock().spares.is_empty() && !self.has_little_room();
+        if is_wanted {
             // Without room there will be one later.
             if let Ok(file) = self.create(self.segment_bytes, true) {
                 self.state.lock().spares.push(file);
@@ -222,12 +224,12 @@ impl Segments {
 
     /// Less than usual while the disk has little room: a start needs a segment too.
     fn usual_bytes(&self) -> u64 {
+        if self.has_little_room() { self.segment_bytes / SMALL_PARTS } else { self.segment_bytes }
+    }
+
+    fn has_little_room(&self) -> bool {
         let free_bytes = self.files.free_bytes().unwrap_or(u64::MAX);
-        if free_bytes < LITTLE_ROOM_SEGMENTS * self.segment_bytes {
-            self.segment_bytes / SMALL_PARTS
-        } else {
-            self.segment_bytes
-        }
+        free_bytes < LITTLE_ROOM_SEGMENTS * self.segment_bytes
     }
 
     fn take_spare(&self, bytes: u64) -> Option<SegmentFile> {
