@@ -10,12 +10,15 @@ use crate::outbox::Wakes;
 use crate::queue::Queue;
 use crate::store::Store;
 
-/// How far a message is. It has to be brought to its [`end`](Self::end).
+/// How far a message is. It has to be brought to its [`end`](Self::end); if it is dropped before,
+/// the store is told all the same, since it waits for that.
 #[derive(Debug, Default)]
 pub(super) struct Handover {
     /// The number under which several queues keep it.
-    shared: Option<Seq>,
+    shared: Option<(Seq, Arc<Store>)>,
     last: Seq,
+    /// The store has it under several numbers: one of them may be settled long before another.
+    split: bool,
     taken: bool,
     /// A queue was deleted, so that the route is not what it was.
     pub(super) met_closed: bool,
@@ -37,19 +40,22 @@ impl Handover {
         &mut self,
         message: &Message,
         queues: impl Iterator<Item = &'a Arc<Queue>> + Clone,
-        store: &Store,
+        store: &Arc<Store>,
         wakes: &mut Wakes,
     ) {
         if self.shared.is_none() && message.persistent() {
             let keeping = queues.clone().filter(|queue| queue.keeps(message));
             if keeping.take(2).count() > 1 {
-                self.shared = Some(store.begin(message));
+                self.shared = Some((store.begin(message), store.clone()));
             }
         }
+        let shared = self.shared.as_ref().map(|(seq, _)| *seq);
         for queue in queues {
-            match queue.publish(message.clone(), self.shared, wakes) {
+            match queue.publish(message.clone(), shared, wakes) {
                 Ok(seq) => {
                     self.taken = true;
+                    let others = [Seq::NONE, seq];
+                    self.split |= seq != Seq::NONE && !others.contains(&self.last);
                     self.last = self.last.max(seq);
                 }
                 Err(_) => self.met_closed = true,
@@ -59,10 +65,19 @@ impl Handover {
 
     /// It has been everywhere.
     #[inline]
-    pub(super) fn end(self, store: &Store, wakes: &mut Wakes) -> Handed {
-        if let Some(seq) = self.shared {
+    pub(super) fn end(mut self, store: &Store, wakes: &mut Wakes) -> Handed {
+        if let Some((seq, _)) = self.shared.take() {
             store.end(seq, wakes);
         }
-        Handed { taken: self.taken, seq: self.last }
+        let seq = if self.split { store.fence(wakes) } else { self.last };
+        Handed { taken: self.taken, seq }
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        if let Some((seq, store)) = self.shared.take() {
+            store.end(seq, &mut Wakes::default());
+        }
     }
 }

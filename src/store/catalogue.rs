@@ -59,6 +59,9 @@ pub trait Catalogue: fmt::Debug + Send + Sync {
     /// The value of a key.
     fn get(&self, tree: Tree, key: &[u8]) -> CatalogueResult<Option<Vec<u8>>>;
 
+    /// What it has answered cannot be.
+    fn is_wrong(&self, _what: &str) {}
+
     /// Every key that begins with `prefix`, in order.
     fn scan(&self, tree: Tree, prefix: &[u8], each: Each<'_>) -> CatalogueResult<()>;
 

@@ -354,6 +354,7 @@ impl Page {
                         why,
                         "an index page cannot be read; its messages stay in the log, out of reach"
                     );
+                    catalogue.is_wrong(&format!("page {number} of queue {}: {why}", queue.0));
                 }
             }
         }

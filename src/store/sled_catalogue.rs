@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -29,6 +30,10 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 /// So much is handed to sled between two real syncs. sled writes about eight times that, since it
 /// rewrites neighbours along: a quarter of a segment.
 const UNSYNCED_MAX_BYTES: usize = 64 * 1024;
+/// What cannot be read is tried again so many times,
+const READ_TRIES_MAX: u32 = 100;
+/// after so long each.
+const READ_PERIOD: Duration = Duration::from_millis(100);
 /// Values that are copied in one go.
 const COPIED_AT_ONCE: usize = 64;
 /// Folders in sled's folder are one level deep.
@@ -156,7 +161,28 @@ impl SledCatalogue {
 
 impl Catalogue for SledCatalogue {
     fn get(&self, tree: Tree, key: &[u8]) -> CatalogueResult<Option<Vec<u8>>> {
-        self.guarded(|opened| Ok(opened.tree(tree)?.get(key)?.map(|value| value.to_vec())))
+        let read =
+            || self.guarded(|opened| Ok(opened.tree(tree)?.get(key)?.map(|value| value.to_vec())));
+        let mut found = read();
+        // A full disk may keep sled from being opened again after an error. Nobody can go on
+        // without what is asked for.
+        for _ in 0..READ_TRIES_MAX {
+            if found.is_ok() || self.on_damage == OnDamage::Report {
+                return found;
+            }
+            std::thread::park_timeout(READ_PERIOD);
+            found = read();
+        }
+        found.inspect_err(|error| {
+            tracing::error!(%error, "the catalogue cannot be read: this is the end");
+            std::process::exit(EXIT_DISK_FAILED);
+        })
+    }
+
+    fn is_wrong(&self, what: &str) {
+        if self.on_damage == OnDamage::Exit {
+            self.give_up(&CatalogueError(what.to_owned()));
+        }
     }
 
     fn scan(&self, tree: Tree, prefix: &[u8], each: Each<'_>) -> CatalogueResult<()> {
@@ -225,7 +251,7 @@ impl SledCatalogue {
         let copied = guard(|| {
             for tree in Tree::ALL {
                 let (mut batch, mut count) = (sled::Batch::default(), 0);
-                for entry in old.tree(tree)?.iter() {
+                for entry in old.tree(tree)? {
                     let (key, value) = entry?;
                     batch.insert(key, value);
                     count += 1;
