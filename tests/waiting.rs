@@ -131,10 +131,9 @@ async fn a_broker_that_stops_does_not_wait_for_a_reply() {
         for peer in &mut peers {
             peer.expect_connection_close(320, text, (0, 0)).await;
         }
-        store.defined()
     };
-    let ((), defined) = tokio::join!(broker.broker.stop(), closes);
-    assert_eq!(defined, ["queue 'jobs' in vhost '/'", "queue 'other' in vhost '/'"]);
+    tokio::join!(broker.broker.stop(), closes);
+    assert_eq!(store.defined(), ["queue 'jobs' in vhost '/'", "queue 'other' in vhost '/'"]);
 }
 
 #[tokio::test]
