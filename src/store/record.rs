@@ -274,14 +274,17 @@ pub(super) fn claimed_bytes(octets: &[u8], place: Place) -> Option<u64> {
 
 /// Reads the record at the begin of `octets`; `None` if there is no sound one.
 pub(super) fn decode(octets: &[u8], place: Place) -> Option<Raw<'_>> {
+    let raw = parse(octets, place)?;
+    let mut hasher = crc32fast::Hasher::new_with_initial(place.seed());
+    hasher.update(octets.get(4..HEADER_BYTES + raw.payload.len())?);
+    (hasher.finalize() == u32_at(octets, 0)).then_some(raw)
+}
+
+/// The same of octets that were found to be sound: the checksum is not looked at again.
+pub(super) fn parse(octets: &[u8], place: Place) -> Option<Raw<'_>> {
     let bytes = claimed_bytes(octets, place)?;
     let length = u32_at(octets, 4) as usize;
     let payload = octets.get(HEADER_BYTES..HEADER_BYTES + length)?;
-    let mut hasher = crc32fast::Hasher::new_with_initial(place.seed());
-    hasher.update(octets.get(4..HEADER_BYTES + length)?);
-    if hasher.finalize() != u32_at(octets, 0) {
-        return None;
-    }
     let known = octets.get(9) == Some(&VERSION);
     let kind = octets.get(8).and_then(|octet| Kind::from_octet(*octet)).filter(|_| known);
     Some(Raw { kind, payload, bytes })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::record::{
     ALIGN_BYTES, HEADER_BYTES, Kind, MARK_RECORD_BYTES, Mark, Place, Raw, claimed_bytes, decode,
-    decode_mark,
+    decode_mark, parse,
 };
 use super::segment::{DATA_START, SegmentFile};
 
@@ -143,7 +143,7 @@ impl Scan<'_> {
         while let Some(raw) = self
             .buffer
             .get(offset as usize..)
-            .and_then(|octets| decode(octets, self.place(at + offset)))
+            .and_then(|octets| parse(octets, self.place(at + offset)))
         {
             each(self.place(at + offset), raw);
             offset += raw.bytes;

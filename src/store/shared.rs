@@ -15,7 +15,7 @@ use crate::message::Seq;
 use crate::outbox::Wakes;
 
 /// A checkpoint is made when this much was written since the last one: a start reads no more.
-pub(super) const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
 /// How a process ends whose disk fails (`EX_IOERR`).
 pub const EXIT_DISK_FAILED: i32 = 74;
 
