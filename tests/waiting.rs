@@ -1,5 +1,5 @@
-//! Replies that wait for the disk, and publishers that wait for room. Uses what the stand-in of
-//! the store can do: settle nothing, have no room.
+//! Replies and confirms that wait for the disk, and publishers that wait for room. Uses what the
+//! store can be made to do: settle nothing, have no room.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -221,5 +221,44 @@ async fn a_disk_without_room_is_an_alarm() {
     peer.expect_on(0, blocked()).await;
     broker.broker.set_alarm(Alarm::Disk, false);
     peer.expect_on(0, unblocked()).await;
+    broker.stop_and_check().await;
+}
+
+#[tokio::test]
+async fn a_confirm_waits_for_the_disk_unless_the_message_is_acknowledged_before() {
+    let broker = OwnBroker::start().await;
+    let mut consumer = broker.peer().await;
+    let mut publisher = broker.peer().await;
+    consumer.ask(queue_declare("jobs").durable(), queue_declare_ok("jobs", 0, 0)).await;
+    consumer.ask(consume("jobs", "c1"), consume_ok("c1")).await;
+    publisher.ask(confirm_select(), confirm_select_ok()).await;
+    let store = broker.broker.store();
+    store.hold(true);
+    publisher.send(publish("", "jobs", b"one").persistent()).await;
+    consumer.expect(deliver("c1", 1, false, b"one")).await;
+    publisher.send(publish("", "jobs", b"two").persistent()).await;
+    consumer.expect(deliver("c1", 2, false, b"two")).await;
+    publisher.expect_nothing_until_reply().await;
+    // Never to be written: there is nothing to wait for.
+    consumer.send(ack(1)).await;
+    publisher.expect(ack(1)).await;
+    publisher.expect_nothing_until_reply().await;
+    store.hold(false);
+    publisher.expect(ack(2)).await;
+    broker.stop_and_check().await;
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_the_disk() {
+    let broker = OwnBroker::start().await;
+    let mut peer = broker.peer_with(beating()).await;
+    peer.ask(queue_declare("jobs").durable(), queue_declare_ok("jobs", 0, 0)).await;
+    peer.ask(tx_select(), tx_select_ok()).await;
+    broker.broker.store().hold(true);
+    peer.send(publish("", "jobs", b"one").persistent()).await;
+    peer.send(tx_commit()).await;
+    expect_only_heartbeats(&mut peer).await;
+    broker.broker.store().hold(false);
+    peer.expect(tx_commit_ok()).await;
     broker.stop_and_check().await;
 }
