@@ -14,9 +14,9 @@ use crate::message::{Message, Seq};
 use crate::outbox::{Outbox, Wakes};
 
 /// Publishers stop when this much waits to be written.
-pub(super) const INBOX_MAX_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const INBOX_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// They go on when this much is left.
-const INBOX_LOW_BYTES: usize = 8 * 1024 * 1024;
+const INBOX_LOW_BYTES: usize = 4 * 1024 * 1024;
 /// The commit thread takes so much at once, if what comes first is not larger.
 const BATCH_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What something takes in the inbox beside its octets.

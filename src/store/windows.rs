@@ -11,7 +11,7 @@ pub const WINDOW_MIN_BYTES: usize = 4 * 1024;
 /// No queue keeps more: it is some milliseconds of a fast consumer, and one read of the disk.
 pub const WINDOW_MAX_BYTES: usize = 1024 * 1024;
 /// What all windows together take beyond the minimum.
-const POOL_BYTES: usize = 64 * 1024 * 1024;
+const POOL_BYTES: usize = 24 * 1024 * 1024;
 /// Who asks gets this part of what is left. With n queues that ask again and again each of them
 /// ends up with about `POOL_BYTES / (n + PARTS)`.
 const PARTS: usize = POOL_BYTES / WINDOW_MAX_BYTES;
