@@ -66,6 +66,8 @@ pub(super) struct Session {
     pub(super) held: Option<Held>,
     /// It has published: an alarm concerns it.
     pub(super) publishes: bool,
+    /// It has changed definitions without waiting: it is not read from while the store is full.
+    pub(super) floods: bool,
 }
 
 impl Session {
@@ -97,6 +99,7 @@ impl Session {
             awaiting_confirms: Vec::new(),
             held: None,
             publishes: false,
+            floods: false,
         }
     }
 

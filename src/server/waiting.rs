@@ -30,6 +30,8 @@ impl Session {
 
     /// The same for a reply to a change of what is durable, which the client may not want.
     pub(super) fn reply_when_defined(&mut self, no_wait: bool, channel: u16, reply: Reply) {
+        // Without an answer to wait for it would never have to stop.
+        self.floods |= no_wait;
         if !no_wait {
             let seq = self.node.store.definitions_seq();
             self.reply_when(seq, channel, reply);
@@ -65,7 +67,7 @@ impl Connection {
     /// Lets a publisher wait for room in the store, which is a matter of milliseconds: it is not
     /// told, as it would be of an alarm.
     pub(super) fn look_for_room(&mut self) {
-        if self.session.publishes && !self.waits_for_room {
+        if (self.session.publishes || self.session.floods) && !self.waits_for_room {
             let store = &self.session.node.store;
             self.waits_for_room = store.is_full() && store.wait_for_room(&self.session.outbox);
         }

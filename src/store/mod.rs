@@ -357,6 +357,7 @@ impl Store {
         wakes.ring(&self.shared.bell);
         let mut inbox = self.shared.inbox.lock();
         let seq = inbox.push(operation);
+        self.shared.look_at_room(&inbox);
         self.shared.definitions_seq.store(seq.0, Ordering::Release);
         seq
     }
@@ -486,11 +487,11 @@ fn named(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.to_owned())
 }
 
-/// Runs what a thread does, and again if it has panicked: nobody else would do it.
+/// Runs what a thread does. What it has left half done if it panics (a checkpoint, an answer to a
+/// queue) cannot be gone on with.
 fn until_stopped(shared: &Shared, run: impl Fn()) {
-    while catch_unwind(AssertUnwindSafe(&run)).is_err() && !shared.stop.load(Ordering::Acquire) {
-        let thread = std::thread::current();
-        tracing::error!(thread = thread.name(), "a thread of the store has panicked and goes on");
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        shared.fail(&std::io::Error::other("a thread of the store has panicked"));
     }
 }
 

@@ -201,10 +201,17 @@ fn message_in(shared: &Shared, octets: &[u8], at: Locator) -> Option<Message> {
 /// What was not there has perhaps been moved meanwhile. If not, it is damaged.
 fn read_again(shared: &Shared, queue: QueueId, id: MessageId, was: Locator) -> Option<Message> {
     let index = shared.contents.index(queue)?;
-    let at = index.lock().get(id, &*shared.contents.catalogue)?;
+    let mut at = index.lock().get(id, &*shared.contents.catalogue)?;
     let mut buffer = Vec::new();
-    let read = fill(shared, at, at.bytes(), &mut buffer);
-    let message = message_in(shared, buffer.get(..read).unwrap_or_default(), at);
+    let message = loop {
+        let read = fill(shared, at, at.bytes(), &mut buffer);
+        let message = message_in(shared, buffer.get(..read).unwrap_or_default(), at);
+        let now = index.lock().get(id, &*shared.contents.catalogue)?;
+        if message.is_some() || now == at {
+            break message;
+        }
+        at = now;
+    };
     if message.is_none() {
         let file = shared.segments.file(at.segment.into()).map(|segment| segment.name);
         tracing::error!(

@@ -107,8 +107,9 @@ impl Segments {
         let units = u32::try_from(file.bytes / DATA_START).unwrap_or(u32::MAX);
         let header = SegmentHeader { units, ..header };
         if let Err(error) = header.write(&*file.file).and_then(|()| file.file.sync()) {
-            // On a full disk this is tried again and again, but not with a new file each time.
-            self.state.lock().spares.push(file);
+            // On a full disk this is tried again and again: not with a new file each time,
+            // and always with the same one, so that no two ever carry one number.
+            self.state.lock().spares.insert(0, file);
             return Err(error);
         }
         let segment = Segment { file: file.clone(), living: Living::default(), moving: false };

@@ -36,6 +36,8 @@ const READ_TRIES_MAX: u32 = 100;
 const READ_PERIOD: Duration = Duration::from_millis(100);
 /// Values that are copied in one go.
 const COPIED_AT_ONCE: usize = 64;
+/// sled's file, in its folder.
+const DATABASE: &str = "db";
 /// Folders in sled's folder are one level deep.
 const DEPTH_MAX: u32 = 3;
 /// sled's file never gets smaller by itself. It is made anew when it is larger than this, beside
@@ -112,18 +114,29 @@ impl SledCatalogue {
         if let Some(opened) = &state.opened {
             return Ok(opened.clone());
         }
+        if !self.path.join(DATABASE).exists() {
+            // Never an empty one in its place.
+            return Err(Failure::io(std::io::ErrorKind::NotFound.into()));
+        }
         let opened = open(&self.path)?;
         state.opened = Some(opened.clone());
         Ok(opened)
     }
 
     fn guarded<T>(&self, run: impl FnOnce(&Opened) -> sled::Result<T>) -> CatalogueResult<T> {
-        let result = self.opened().and_then(|opened| guard(|| run(&opened)));
+        let result = self.opened().and_then(|opened| {
+            let result = guard(|| run(&opened));
+            close(opened);
+            result
+        });
         result.map_err(|failure| {
-            {
+            let opened = {
                 let mut state = self.state.lock();
-                state.opened = None;
                 state.failed = true;
+                state.opened.take()
+            };
+            if let Some(opened) = opened {
+                close(opened);
             }
             if failure.is_damage && self.on_damage == OnDamage::Exit {
                 self.give_up(&failure.error);
@@ -149,13 +162,19 @@ impl SledCatalogue {
     }
 
     fn sync_now(&self) -> CatalogueResult<()> {
-        self.guarded(|opened| {
-            opened.db.flush()?;
-            sync_all_in(&self.path, DEPTH_MAX)?;
-            Ok(())
-        })?;
+        self.guarded(|opened| opened.db.flush().map(drop))?;
+        if let Err(error) = sync_all_in(&self.path, DEPTH_MAX) {
+            self.state.lock().failed = true;
+            if self.on_damage == OnDamage::Exit && is_disk_failure(&error) {
+                // What a failed sync leaves on the disk is not to be trusted.
+                tracing::error!(%error, "a sync of the catalogue has failed: this is the end");
+                std::process::exit(EXIT_DISK_FAILED);
+            }
+            return Err(Failure::io(error).error);
+        }
         self.unsynced_bytes.store(0, Ordering::Release);
-        Ok(())
+        // Somebody who reads may have met an error meanwhile, and sled have been opened anew.
+        self.check_not_failed()
     }
 }
 
@@ -274,7 +293,13 @@ impl SledCatalogue {
         let (new, old) =
             (self.path.with_extension(NEW_EXTENSION), self.path.with_extension(OLD_EXTENSION));
         fs::rename(&self.path, &old)?;
-        fs::rename(&new, &self.path)?;
+        if let Err(error) = fs::rename(&new, &self.path) {
+            if fs::rename(&old, &self.path).is_err() {
+                tracing::error!(%error, "the catalogue cannot be put back in its place");
+                std::process::exit(EXIT_DISK_FAILED); // the next start puts it back
+            }
+            return Err(error);
+        }
         sync_parent(&self.path)?;
         fs::remove_dir_all(&old)
     }
@@ -329,6 +354,19 @@ fn open(path: &Path) -> Result<Opened, Failure> {
     })?;
     sync_all_in(path, DEPTH_MAX).map_err(Failure::io)?;
     Ok(opened)
+}
+
+/// Lets go of sled, which writes once more and panics if it cannot.
+fn close(opened: Opened) {
+    if catch_unwind(AssertUnwindSafe(|| drop(opened))).is_err() {
+        tracing::error!("sled has failed to close its file");
+    }
+}
+
+/// The disk has failed, and what was to be written may be gone. Other errors (too many open files,
+/// a folder that somebody has removed) say nothing of what is on it.
+fn is_disk_failure(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Files, then the folder that names them.
