@@ -29,6 +29,7 @@ pub(super) fn compact(shared: &Shared) -> bool {
         let mut mover = Mover { shared, moved_bytes: 0, paced_bytes: 0, began: Instant::now() };
         if let Err(error) = mover.empty(number, &segment) {
             tracing::error!(file = &*segment.file.name, %error, "a segment cannot be read");
+            shared.segments.stay(number);
             break;
         }
         tracing::debug!(number, bytes = mover.moved_bytes, "moved what lived in a segment");

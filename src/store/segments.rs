@@ -218,6 +218,13 @@ impl Segments {
         Some((*number, segment.clone()))
     }
 
+    /// What lives in a segment could not all be moved: another time.
+    pub(super) fn stay(&self, number: u64) {
+        if let Some(segment) = self.state.lock().all.get_mut(&number) {
+            segment.moving = false;
+        }
+    }
+
     /// Every segment of the log.
     pub(super) fn all(&self) -> BTreeMap<u64, Segment> {
         self.state.lock().all.clone()
