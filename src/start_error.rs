@@ -7,14 +7,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::config::ConfigError;
-use crate::store::{DataDirectoryError, StoreError};
+use crate::store::{DataDirectoryError, EXIT_DISK_FAILED, StoreError};
 
 /// Exit code when an address cannot be listened on (`EX_UNAVAILABLE` of sysexits).
 const EXIT_UNAVAILABLE: u8 = 69;
 /// Exit code when something inside failed (`EX_SOFTWARE`).
 const EXIT_INTERNAL: u8 = 70;
-/// Exit code when what is stored cannot be used (`EX_IOERR`).
-const EXIT_STORE: u8 = 74;
 /// Exit code when the data directory cannot be used (`EX_CANTCREAT`).
 const EXIT_DATA_DIRECTORY: u8 = 73;
 
@@ -73,7 +71,7 @@ impl StartError {
             | Self::AddressNotPermitted(_)
             | Self::CannotListen { .. } => EXIT_UNAVAILABLE,
             Self::DataDirectory(_) => EXIT_DATA_DIRECTORY,
-            Self::Store(_) => EXIT_STORE,
+            Self::Store(_) => EXIT_DISK_FAILED,
             Self::Internal(_) => EXIT_INTERNAL,
         }
     }

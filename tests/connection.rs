@@ -10,8 +10,6 @@ use amq_protocol::protocol::{
 };
 use common::*;
 
-const HEADER: &[u8; 8] = b"AMQP\x00\x00\x09\x01";
-
 // The protocol header
 
 #[tokio::test]
@@ -26,7 +24,7 @@ async fn another_protocol_is_answered_with_the_header_we_speak() {
     for header in others {
         let mut peer = broker.raw().await;
         peer.send_bytes(header).await;
-        peer.expect_bytes_and_end(HEADER).await;
+        peer.expect_bytes_and_end(PROTOCOL_HEADER).await;
     }
     broker.stop_and_check().await;
 }
@@ -36,7 +34,7 @@ async fn the_header_of_0_8_is_answered_like_any_other() {
     let Some(broker) = only_on_warren("3.10 still speaks 0-8").await else { return };
     let mut peer = broker.raw().await;
     peer.send_bytes(b"AMQP\x01\x01\x08\x00").await;
-    peer.expect_bytes_and_end(HEADER).await;
+    peer.expect_bytes_and_end(PROTOCOL_HEADER).await;
     broker.stop_and_check().await;
 }
 
@@ -54,7 +52,7 @@ async fn the_header_of_0_9_is_as_good() {
 async fn a_header_may_come_byte_by_byte() {
     let broker = TestBroker::start().await;
     let mut peer = broker.raw().await;
-    for byte in HEADER {
+    for byte in PROTOCOL_HEADER {
         peer.send_bytes(&[*byte]).await;
     }
     peer.next_method_on(0, "connection.start").await;

@@ -33,15 +33,9 @@ async fn a_fast_consumer_is_still_listened_to() {
     let Outgoing::Method(consume) = consume("jobs", "c1").no_ack().into() else {
         panic!("a method");
     };
-    let opening = [
-        b"AMQP\x00\x00\x09\x01".to_vec(),
-        encode_method(0, start_ok("PLAIN", b"\0guest\0guest")),
-        encode_method(0, tune_ok(2047, FRAME_MAX, 0)),
-        encode_method(0, connection_open("/")),
-        encode_method(1, channel_open()),
-        encode_method(1, consume),
-    ];
-    stream.write_all(&opening.concat()).await.expect("the broker reads");
+    let mut frames = opening();
+    frames.push(encode_method(1, consume));
+    stream.write_all(&frames.concat()).await.expect("the broker reads");
     let mut buffer = vec![0; 1024 * 1024];
     let (mut came_bytes, mut cancelled) = (0, false);
     while let Ok(Ok(read)) = timeout(SILENCE, stream.read(&mut buffer)).await {

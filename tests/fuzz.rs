@@ -19,7 +19,7 @@ const SECONDS: u64 = 2;
 const INPUT_TIME_MAX: Duration = Duration::from_secs(1);
 
 fn run(target: fn(&[u8]), mut input: impl FnMut(&mut Random) -> Vec<u8>) {
-    let mut random = Random::from_environment();
+    let mut random = Random::seeded();
     let seconds = std::env::var("WARREN_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok());
     let until = Instant::now() + Duration::from_secs(seconds.unwrap_or(SECONDS));
     let mut count = 0_u64;
@@ -169,7 +169,7 @@ fn properties_decode_or_are_refused() {
 fn the_read_buffer_stays_within_a_frame_and_what_has_come() {
     /// So much of the frame has come, in octets.
     const HAVE_COME_MAX: u32 = 100;
-    let mut random = Random::from_environment();
+    let mut random = Random::seeded();
     for limit in [8192_u32, 131_072] {
         for _ in 0..2_000 {
             let mut reader = FrameReader::new();

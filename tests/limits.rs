@@ -12,10 +12,7 @@ const PUBLISH: (u16, u16) = (60, 40);
 /// A message of another client goes in and out.
 async fn expect_unharmed(broker: &TestBroker) {
     let mut other = broker.peer().await;
-    let jobs = &unique("jobs");
-    other.declare(jobs).await;
-    other.send(publish("", jobs, b"one")).await;
-    other.ask(get_no_ack(jobs), get_ok(1, false, 0, b"one")).await;
+    other.pass_a_message().await;
     other.close().await;
 }
 
@@ -225,7 +222,7 @@ async fn garbage_before_login_is_cut_off() {
     let megabyte = vec![0xFF; 1024 * 1024];
     let mut without_header = broker.raw().await;
     without_header.try_send_bytes(&megabyte).await;
-    without_header.expect_bytes_if_any_and_end(b"AMQP\x00\x00\x09\x01").await;
+    without_header.expect_bytes_if_any_and_end(PROTOCOL_HEADER).await;
     let mut after_header = broker.raw().await;
     after_header.greet().await;
     after_header.try_send_bytes(&megabyte).await;

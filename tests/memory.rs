@@ -53,11 +53,7 @@ fn grown(before: u64) -> u64 {
 async fn expect_prompt(broker: &OwnBroker) {
     let since = Instant::now();
     let mut good = broker.peer().await;
-    let queue = &unique("good");
-    good.declare(queue).await;
-    good.send(publish("", queue, b"one")).await;
-    good.ask(get_no_ack(queue), get_ok(1, false, 0, b"one")).await;
-    good.ask(queue_delete(queue), queue_delete_ok(0)).await;
+    good.pass_a_message().await;
     good.close().await;
     let took = since.elapsed();
     assert!(took < PROMPT, "a good client waited {took:?}");
@@ -87,14 +83,7 @@ impl Raw {
     /// Logged in, with channel 1 open.
     async fn open(address: SocketAddr) -> Self {
         let mut raw = Self::connect(address).await;
-        let opening = [
-            b"AMQP\x00\x00\x09\x01".to_vec(),
-            encode_method(0, start_ok("PLAIN", b"\0guest\0guest")),
-            encode_method(0, tune_ok(2047, FRAME_MAX, 0)),
-            encode_method(0, connection_open("/")),
-            encode_method(1, channel_open()),
-        ];
-        raw.send(&opening.concat()).await;
+        raw.send(&opening().concat()).await;
         raw.read_until(&encode_method(1, channel_open_ok())).await;
         raw
     }
@@ -182,7 +171,7 @@ async fn strangers_cost_little_and_are_shown_the_door() {
     let limit = Duration::from_secs(2);
     let broker = OwnBroker::start_with(|config| config.handshake_timeout = limit).await;
     expect_prompt(&broker).await;
-    let mut half_a_frame = b"AMQP\x00\x00\x09\x01\x01\x00\x00".to_vec();
+    let mut half_a_frame = [&PROTOCOL_HEADER[..], b"\x01\x00\x00"].concat();
     half_a_frame.extend(8_184_u32.to_be_bytes());
     half_a_frame.resize(half_a_frame.len() + 8_000, 0xFF);
     let says: [&[u8]; 3] = [b"", b"AMQ", &half_a_frame];

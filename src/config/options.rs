@@ -37,7 +37,7 @@ Exit codes:
    69  an address cannot be listened on
    70  something inside the broker failed
    73  the data directory cannot be used
-   74  what is stored there cannot be used
+   74  what is stored there cannot be used, or its disk has failed
    78  the configuration file or the environment is wrong
   130  SIGINT ended it before it was ready, or a second one before it had stopped
   143  the same with SIGTERM";

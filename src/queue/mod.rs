@@ -167,21 +167,8 @@ impl Queue {
         let mut state = self.state.lock();
         state.settle(consumer, settled.len(), self, wakes);
         // A deleted queue's messages have gone with it.
-        if !state.is_closed() {
-            self.tell_settled(settled, wakes);
-        }
-    }
-
-    /// Tells the store of those that it has.
-    #[inline]
-    fn tell_settled(&self, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
-        let has = |(_, seq): &&(MessageId, Seq)| *seq != Seq::NONE;
-        let count = settled.iter().filter(has).count();
-        if count == settled.len() && count > 0 {
+        if !state.is_closed() && settled.iter().any(|(_, seq)| *seq != Seq::NONE) {
             self.store.remove(self.spec.id, settled, wakes);
-        } else if count > 0 {
-            let some: Vec<_> = settled.iter().filter(has).copied().collect();
-            self.store.remove(self.spec.id, &some, wakes);
         }
     }
 

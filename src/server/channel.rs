@@ -137,7 +137,7 @@ impl Channel {
     /// Confirms what was published since the last time, as far as the store has settled it.
     pub(super) fn settle_confirms(&mut self, session: &mut Session) {
         let Some(confirms) = &mut self.confirms else { return };
-        let (store, outbox) = (session.vhost.store(), &session.outbox);
+        let (store, outbox) = (&session.node.store, &session.outbox);
         let confirm = confirms.settle(|owed| {
             store.pop_settled(owed, outbox);
         });

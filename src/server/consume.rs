@@ -144,7 +144,7 @@ impl Channel {
         session.out.deliver(self.number, &subscription.tag, tag, &outbound);
         if !subscription.no_ack {
             let unacked = Unacked { tag, subscription: subscription.clone(), kept: entry.into() };
-            self.unacked.push(unacked, |seq| session.vhost.store().is_settled(seq));
+            self.unacked.push(unacked, |seq| session.node.store.is_settled(seq));
         }
     }
 
@@ -167,7 +167,7 @@ impl Channel {
             let (channel, queue) = (self.number, Some(queue));
             let got = Subscription { id: None, channel, tag: "".into(), no_ack: false, queue };
             let unacked = Unacked { tag, subscription: Arc::new(got), kept: entry.into() };
-            self.unacked.push(unacked, |seq| session.vhost.store().is_settled(seq));
+            self.unacked.push(unacked, |seq| session.node.store.is_settled(seq));
         }
         Ok(())
     }

@@ -63,11 +63,11 @@ impl Channel {
     pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) -> Seq {
         let Prepared { message, route, replies, mandatory } = prepared;
         let (mut handover, wakes) = (Handover::default(), &mut session.wakes);
-        handover.publish(&message, route.iter(), session.vhost.store(), wakes);
+        handover.publish(&message, route.iter(), &session.node.store, wakes);
         if handover.met_closed {
             publish_again(session, &message, &route, &mut handover);
         }
-        let Handed { mut taken, seq } = handover.end(session.vhost.store(), &mut session.wakes);
+        let Handed { mut taken, seq } = handover.end(&session.node.store, &mut session.wakes);
         for address in replies {
             taken |= session.vhost.reply(&address, message.clone(), &mut session.wakes);
         }
@@ -202,7 +202,7 @@ fn publish_again(session: &mut Session, message: &Message, tried: &Route, handov
     let headers = Properties::check(message.properties()).ok().and_then(|p| p.headers);
     let Ok((route, _)) = resolve(session, message.address(), headers) else { return };
     let untried = route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue)));
-    handover.publish(message, untried, session.vhost.store(), &mut session.wakes);
+    handover.publish(message, untried, &session.node.store, &mut session.wakes);
 }
 
 /// Expiration is text: decimal milliseconds.

@@ -40,7 +40,7 @@ impl Channel {
             self.settle(session, vec![unacked], settlement);
         }
         // What is wholly transient has nothing to wait for.
-        let seq = if stored { session.vhost.store().fence(&mut session.wakes) } else { Seq::NONE };
+        let seq = if stored { session.node.store.fence(&mut session.wakes) } else { Seq::NONE };
         session.reply_when(seq, self.number, Reply::tx_commit_ok());
         Ok(())
     }

@@ -36,6 +36,11 @@ impl Tree {
 /// A key, and the value that it gets; `None` removes it.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
+/// What a change hands over, in octets.
+pub(super) fn change_bytes((key, value): &Change) -> usize {
+    key.len() + value.as_ref().map_or(0, Vec::len)
+}
+
 /// What is called for each key and value of a scan; false ends it.
 pub type Each<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> bool;
 

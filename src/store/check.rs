@@ -160,8 +160,7 @@ impl<'a> Checking<'a> {
 
     /// Headers and missing files.
     fn files(&mut self) -> io::Result<()> {
-        let damage = self.look.found.damage.iter().cloned();
-        for damage in damage.chain(self.look.damaged_files()) {
+        for damage in self.look.found.damage.iter().cloned() {
             self.damage_of(damage)?;
         }
         Ok(())

@@ -21,7 +21,7 @@ use super::record::{
     encode_definition, encode_mark, encode_publish, encode_remove, pad, publish_bytes,
     record_bytes, remove_bytes,
 };
-use super::segment::{SegmentFile, SegmentHeader};
+use super::segment::{DATA_START, SegmentFile, SegmentHeader};
 use super::segments::Position;
 use super::shared::Shared;
 use super::tally::Tally;
@@ -50,7 +50,7 @@ const KEEP_BUFFER_BYTES: usize = 8 * 1024 * 1024;
 pub(super) struct Writer {
     shared: Arc<Shared>,
     /// The segment that is written to, once there is one.
-    current: Option<(u64, SegmentFile)>,
+    current: Option<SegmentFile>,
     position: Position,
     buffer: Vec<u8>,
     tally: Tally,
@@ -142,8 +142,8 @@ impl Writer {
     pub(super) fn commit(&mut self, batch: &Batch) -> io::Result<()> {
         let bytes = batch_bytes(batch);
         self.make_room(bytes)?;
-        let Some((number, file)) = self.current.clone() else { return Ok(()) };
-        let cuts = self.encode(batch, number, bytes);
+        let Some(file) = self.current.clone() else { return Ok(()) };
+        let cuts = self.encode(batch, bytes);
         // Reserved blocks can be refused all the same, where a file system copies what is changed.
         while let Err(error) = self.write(&file, &cuts) {
             self.wait_for_space(error)?;
@@ -152,7 +152,7 @@ impl Writer {
         file.file.sync()?;
         self.position.offset += bytes;
         self.position.mark += 1;
-        self.enter(batch, number);
+        self.enter(batch);
         self.shared.segments.advance(self.position, &mut self.tally);
         self.shared.note_written(bytes);
         if self.buffer.capacity() > KEEP_BUFFER_BYTES {
@@ -189,52 +189,34 @@ impl Writer {
         }
     }
 
-    /// Whether there is no room for the next segment.
-    pub(super) fn is_short_of_room(&mut self) -> bool {
-        let begun = self.shared.segments.begin(self.next_header(), 0);
-        match begun {
-            Ok(file) => {
-                self.enter_segment(file);
-                false
-            }
-            Err(error) => is_full(&error),
-        }
-    }
-
-    fn next_header(&self) -> SegmentHeader {
-        SegmentHeader {
+    /// Begins the next segment, with room for so many octets.
+    pub(super) fn begin_segment(&mut self, bytes: u64) -> io::Result<()> {
+        let header = SegmentHeader {
             number: self.position.segment + 1,
             previous_end: self.position.offset,
             previous: self.position.segment,
             first_mark: self.position.mark,
             salt: self.shared.salt,
             units: 0, // known when the file is
-        }
-    }
-
-    fn enter_segment(&mut self, file: SegmentFile) {
-        self.position.segment += 1;
-        self.position.offset = super::segment::DATA_START;
-        self.current = Some((self.position.segment, file));
+        };
+        let file = self.shared.segments.begin(header, bytes)?;
+        self.position.segment = header.number;
+        self.position.offset = DATA_START;
+        self.current = Some(file);
+        Ok(())
     }
 
     /// Begins a segment if the current one has no room, and waits for a full disk.
     fn make_room(&mut self, bytes: u64) -> io::Result<()> {
-        if let Some((_, file)) = &self.current
+        if let Some(file) = &self.current
             && self.position.offset + bytes <= file.bytes
         {
             return Ok(());
         }
-        let header = self.next_header();
-        loop {
-            match self.shared.segments.begin(header, bytes) {
-                Ok(file) => {
-                    self.enter_segment(file);
-                    return Ok(());
-                }
-                Err(error) => self.wait_for_space(error)?,
-            }
+        while let Err(error) = self.begin_segment(bytes) {
+            self.wait_for_space(error)?;
         }
+        Ok(())
     }
 
     /// Waits a little if it is only that the disk is full, and nobody wants to stop.
@@ -248,8 +230,9 @@ impl Writer {
     }
 
     /// Encodes a batch into the buffer; gives where large bodies go in between.
-    fn encode(&mut self, batch: &Batch, segment: u64, batch_bytes: u64) -> Vec<Cut> {
-        let (start, salt) = (self.position.offset, self.shared.salt);
+    fn encode(&mut self, batch: &Batch, batch_bytes: u64) -> Vec<Cut> {
+        let Position { segment, offset: start, mark: number } = self.position;
+        let salt = self.shared.salt;
         let time_ms = now_ms();
         let mut cuts: Vec<Cut> = Vec::new();
         let mut linked_bytes = 0_u64;
@@ -261,7 +244,7 @@ impl Writer {
             offset: start + out.len() as u64 + linked_bytes,
             salt,
         };
-        let mark = Mark { number: self.position.mark, synced_to: start, batch_bytes, time_ms };
+        let mark = Mark { number, synced_to: start, batch_bytes, time_ms };
         encode_mark(out, place_of(out, 0), mark);
         // What was settled was written before; what comes now may put it back.
         for runs in batch.removed.chunks(RUNS_MAX) {
@@ -317,7 +300,8 @@ impl Writer {
     }
 
     /// Enters what is on disk now into the indexes.
-    fn enter(&mut self, batch: &Batch, segment: u64) {
+    fn enter(&mut self, batch: &Batch) {
+        let segment = self.position.segment;
         let contents = &self.shared.contents;
         let mut last = LastIndex::default();
         for run in &batch.removed {
@@ -355,7 +339,7 @@ impl Writer {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 

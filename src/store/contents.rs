@@ -150,11 +150,25 @@ impl Contents {
     pub(super) fn drop_queue(&self, queue: QueueId, tally: &mut Tally) {
         let index = self.indexes.write().remove(&queue);
         if let Some(index) = index {
-            let mut index = index.lock();
-            index.dropped = true;
-            index.shares().for_each(|share| tally.take_share(&share));
+            index.lock().shares().for_each(|share| tally.take_share(&share));
             self.dropped.lock().push(queue);
         }
+    }
+
+    /// What is defined, as far as it can be read.
+    pub(super) fn decoded(&self) -> Vec<Definition> {
+        let all = self.definitions.lock();
+        let mut definitions = Vec::with_capacity(all.all.len());
+        for (key, defined) in &all.all {
+            match Definition::decode(key, &defined.value) {
+                Ok(definition) => definitions.push(definition),
+                Err(error) => tracing::error!(
+                    key = %key.escape_ascii(), %error,
+                    "a definition cannot be read; it is kept as it is"
+                ),
+            }
+        }
+        definitions
     }
 
     /// The queues that are defined; `None` if some definition cannot be read, and might be one.

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 /// The file that is locked. It holds the number of the process that has the lock.
 const LOCK_FILE: &str = "warren.lock";
 /// For the owner only: messages and password hashes are nobody else's business.
-const DIRECTORY_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+pub(super) const DIRECTORY_MODE: u32 = 0o700;
+pub(super) const FILE_MODE: u32 = 0o600;
 /// No process number is longer; what another program wrote there is not ours to read.
 const PID_MAX_BYTES: u64 = 20;
 

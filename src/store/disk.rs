@@ -9,10 +9,9 @@ use std::sync::Arc;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::{Errno, pwritev};
 
+use super::directory::{DIRECTORY_MODE, FILE_MODE};
 use super::files::{Files, LogFile};
 
-const DIRECTORY_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 /// Zeros are written in pieces of this size.
 const ZEROS_BYTES: usize = 256 * 1024;
 /// The system takes no more slices at once (`IOV_MAX`).

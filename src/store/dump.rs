@@ -13,6 +13,7 @@ use super::inspect_text::{Names, Runs, definition, message, plain, record};
 use super::meta;
 use super::page::Locator;
 use super::record::{Place, Raw};
+use super::scan::Damage;
 use crate::message::MessageId;
 
 /// A dump of one data directory.
@@ -39,9 +40,8 @@ impl<'a> Dumping<'a> {
         if options.records {
             self.records()?;
         }
-        for damage in self.look.found.damage.iter().cloned().chain(self.look.damaged_files()) {
-            let (file, offset, bytes) = (damage.file, damage.offset, damage.bytes);
-            self.damage(&format!("{file} offset={offset} length={bytes}: {}", damage.what))?;
+        for damage in &self.look.found.damage {
+            self.damage_of(damage)?;
         }
         Ok(if self.damaged { EXIT_DAMAGED } else { EXIT_SOUND })
     }
@@ -49,6 +49,11 @@ impl<'a> Dumping<'a> {
     fn damage(&mut self, what: &str) -> io::Result<()> {
         self.damaged = true;
         writeln!(self.out, "damage {what}")
+    }
+
+    fn damage_of(&mut self, damage: &Damage) -> io::Result<()> {
+        let Damage { file, offset, bytes, what } = damage;
+        self.damage(&format!("{file} offset={offset} length={bytes}: {what}"))
     }
 
     fn catalogue(&mut self) -> io::Result<()> {
@@ -169,9 +174,8 @@ impl<'a> Dumping<'a> {
                     continue;
                 }
             };
-            for damage in damage {
-                let (offset, bytes) = (damage.offset, damage.bytes);
-                self.damage(&format!("{file} offset={offset} length={bytes}: {}", damage.what))?;
+            for damage in &damage {
+                self.damage_of(damage)?;
             }
         }
         Ok(())

@@ -37,6 +37,6 @@ impl Store {
     /// Everything that is defined on disk now.
     #[doc(hidden)]
     pub fn defined(&self) -> Vec<String> {
-        super::definitions_of(&self.shared.contents).iter().map(ToString::to_string).collect()
+        self.shared.contents.decoded().iter().map(ToString::to_string).collect()
     }
 }

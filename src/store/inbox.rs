@@ -257,16 +257,16 @@ impl Inbox {
         let can = (self.operations.len() as u64).min(open) as usize;
         let (mut count, mut bytes) = (0, 0);
         for operation in self.operations.iter().take(can) {
-            bytes += operation.bytes();
-            if bytes > BATCH_MAX_BYTES && count > 0 {
+            let more = bytes + operation.bytes();
+            if more > BATCH_MAX_BYTES && count > 0 {
                 break;
             }
-            count += 1;
+            (count, bytes) = (count + 1, more);
         }
         batch.operations.extend(self.operations.drain(..count));
         let is_nothing = |operation: &Operation| matches!(operation, Operation::Nothing);
         self.struck_out.extend(batch.operations.iter().map(is_nothing));
-        batch.bytes = batch.operations.iter().map(Operation::bytes).sum();
+        batch.bytes = bytes;
         self.base += count as u64;
         batch.last = Seq(self.base - 1);
         std::mem::swap(&mut batch.removed, &mut self.removed);

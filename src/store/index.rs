@@ -18,8 +18,7 @@ pub(super) const SUMMARY_KEY: u8 = b's';
 
 /// A page's key, or its summary's.
 pub(super) fn page_key(kind: u8, queue: QueueId, page: u64) -> Vec<u8> {
-    let mut key = vec![kind];
-    key.extend_from_slice(&queue.0.to_be_bytes());
+    let mut key = pages_prefix(kind, queue);
     key.extend_from_slice(&page.to_be_bytes());
     key
 }
@@ -68,15 +67,13 @@ pub(super) struct QueueIndex {
     gone: Vec<u64>,
     /// Something has to be written at the next checkpoint.
     dirty: bool,
-    /// The queue is gone.
-    pub dropped: bool,
 }
 
 impl QueueIndex {
     /// Of a queue without messages.
     pub(super) fn new(queue: QueueId, last: MessageId) -> Self {
         let (pages, gone) = (BTreeMap::new(), Vec::new());
-        Self { queue, pages, live: 0, last, gone, dirty: false, dropped: false }
+        Self { queue, pages, live: 0, last, gone, dirty: false }
     }
 
     /// How many messages it has.
@@ -182,6 +179,11 @@ impl QueueIndex {
         for at in gone {
             tally.take(at);
         }
+        self.remove_pages(emptied);
+    }
+
+    /// Removes pages without messages.
+    fn remove_pages(&mut self, emptied: Vec<u64>) {
         for number in emptied {
             if self.pages.remove(&number).is_some_and(|page| page.stored) {
                 self.gone.push(number);
@@ -266,11 +268,7 @@ impl QueueIndex {
             page.dirty = true;
             self.dirty = true;
         }
-        for number in emptied {
-            if self.pages.remove(&number).is_some_and(|page| page.stored) {
-                self.gone.push(number);
-            }
-        }
+        self.remove_pages(emptied);
     }
 
     /// Whether a checkpoint has something to write.

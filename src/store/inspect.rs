@@ -18,13 +18,14 @@ use super::dump::Dumping;
 use super::files::Files;
 use super::index::QueueIndex;
 use super::inspect_copy::CatalogueCopy;
+use super::meta;
+use super::open::{CATALOGUE, LOG};
 use super::page::{Locator, first_id};
 use super::record::{Kind, Place, Published, Raw, decode};
 use super::recover::{Found, Listing, list, recover};
-use super::scan::{Damage, Extent, Scanned, scan};
+use super::scan::{Extent, Scanned, scan};
 use super::segment::{DATA_START, SEGMENT_BYTES, SegmentFile};
 use super::segments::Position;
-use super::{CATALOGUE, LOG, meta};
 use crate::message::MessageId;
 
 /// Exit code of both when nothing is wrong.
@@ -189,49 +190,11 @@ impl Look {
         let read = segment.file.read_at(buffer, at.offset());
         let read = read.map_err(|_| "the file cannot be read there")?;
         let octets = buffer.get(..read).unwrap_or_default();
-        let place = Place { segment: number, offset: at.offset(), salt: self.found.salt };
-        let raw = decode(octets, place).ok_or("there is no sound record")?;
+        let raw = decode(octets, at.place(self.found.salt)).ok_or("there is no sound record")?;
         if !matches!(raw.kind, Some(Kind::Publish | Kind::Move)) || raw.bytes != at.bytes() {
             return Err("the record there is another one");
         }
         Published::decode(raw.payload).ok_or("the record there is no message")
-    }
-
-    /// What is wrong with the files of the log beside what is in their records.
-    pub(super) fn damaged_files(&self) -> Vec<Damage> {
-        let log = self.found.segments.all();
-        let mut damage: Vec<Damage> = Vec::new();
-        for file in &self.listing.others {
-            let in_use = log.values().any(|segment| segment.file.name == file.name);
-            if !in_use && let Some(what) = strange_header(file) {
-                let (file, bytes) = (file.name.clone(), DATA_START);
-                damage.push(Damage { file, offset: 0, bytes, what });
-            }
-        }
-        let known = &self.found.damage;
-        if let Some(Position { segment, .. }) = self.position
-            && segment > 0
-            && !log.contains_key(&segment)
-            && !known.iter().any(|d| d.what.contains(&format!("segment {segment} is missing")))
-        {
-            let what = format!("segment {segment}, where a start has to read on, is missing");
-            damage.push(Damage { file: "".into(), offset: 0, bytes: 0, what });
-        }
-        damage
-    }
-}
-
-/// What is wrong with a header that says neither that its file is free nor of which segment it is.
-fn strange_header(file: &SegmentFile) -> Option<String> {
-    let mut header = [0; super::segment::HEADER_BYTES];
-    match file.file.read_at(&mut header, 0) {
-        Err(error) => Some(format!("the file cannot be read: {error}")),
-        // Made, and never used.
-        Ok(_) if header.iter().all(|octet| *octet == 0) => None,
-        Ok(_) => match super::segment::SegmentHeader::read(&*file.file) {
-            Ok(Some(_)) => None,
-            _ => Some("the header is damaged; a start takes the file for a free one".to_owned()),
-        },
     }
 }
 

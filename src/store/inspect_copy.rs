@@ -10,13 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalogue::{Catalogue, CatalogueResult};
-use super::sled_catalogue::{OnDamage, SledCatalogue};
+use super::directory::DIRECTORY_MODE;
+use super::sled_catalogue::{DEPTH_MAX, OnDamage, SledCatalogue};
 use crate::disk::free_bytes;
 
-/// What is copied are messages' whereabouts and password hashes: nobody else's business.
-const DIRECTORY_MODE: u32 = 0o700;
-/// Folders in sled's folder are one level deep.
-const DEPTH_MAX: u32 = 3;
 /// In the folder: the copy.
 const COPY: &str = "copy";
 /// In the folder: an empty catalogue, for when there is none to copy.

@@ -4,8 +4,8 @@
 //! Everything is handed to the [`inbox`], gets a number, and is written by the one [`commit`]
 //! thread, which syncs once for all that has gathered; whoever waits for a number is then told.
 //! [`upkeep`] makes checkpoints and frees segments, [`reader`] reads messages back, [`recover`]
-//! reads everything at start. What is on disk is described in docs/format.md. Knows nothing of
-//! queues' states or of channels.
+//! reads everything at start, and [`open`] puts it together. What is on disk is described in
+//! docs/format.md. Knows nothing of queues' states or of channels.
 
 mod catalogue;
 mod check;
@@ -25,6 +25,7 @@ mod inspect;
 mod inspect_copy;
 mod inspect_text;
 mod meta;
+mod open;
 mod page;
 mod reader;
 mod record;
@@ -39,12 +40,10 @@ mod upkeep;
 mod windows;
 
 use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
@@ -63,18 +62,10 @@ pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};
 
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{Outbox, Wakes};
-use commit::Writer;
-use disk::Disk;
-use inbox::{Batch, Operation};
+use inbox::Operation;
 use reader::{Request, Requests};
 use record::{Ref, Run};
 use shared::Shared;
-use sled_catalogue::{OnDamage, SledCatalogue};
-
-/// Below the data directory: the segments of the log.
-const LOG: &str = "log";
-/// Below the data directory: sled.
-const CATALOGUE: &str = "catalogue";
 
 /// A queue's number in the store. It is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -146,104 +137,6 @@ pub struct RecoveredQueue {
 }
 
 impl Store {
-    /// Opens the store of a data directory, or begins one.
-    pub fn open(directory: DataDirectory) -> Result<(Arc<Self>, Recovered), StoreError> {
-        Self::open_directory(directory, StoreOptions::default())
-    }
-
-    /// The same, working otherwise than usual.
-    pub fn open_directory(
-        directory: DataDirectory,
-        options: StoreOptions,
-    ) -> Result<(Arc<Self>, Recovered), StoreError> {
-        let path = directory.path().join(LOG);
-        let files = Disk::open(&path);
-        let files = Arc::new(files.map_err(|error| StoreError::File { path, error })?);
-        let catalogue = open_catalogue(directory.path())?;
-        Self::open_with(files, catalogue, options, Some(directory))
-    }
-
-    /// The same on files and a catalogue of the caller's.
-    #[allow(clippy::needless_pass_by_value, reason = "the store keeps it")]
-    pub fn open_with(
-        files: Arc<dyn Files>,
-        catalogue: Arc<dyn Catalogue>,
-        options: StoreOptions,
-        directory: Option<DataDirectory>,
-    ) -> Result<(Arc<Self>, Recovered), StoreError> {
-        let began = std::time::Instant::now();
-        let mut salt = [0; 8];
-        let no_chance = |error: getrandom::Error| std::io::Error::other(error.to_string());
-        getrandom::fill(&mut salt).map_err(no_chance).map_err(StoreError::start)?;
-        let salt = u64::from_le_bytes(salt);
-        let found = recover::recover(files, &catalogue, options.segment_bytes, salt, true)?;
-        let definitions = definitions_of(&found.contents);
-        let replayed_bytes = found.replayed_bytes;
-        let recovered = Recovered { definitions, queues: found.queues, damage: found.damage };
-        let shared = Arc::new(Shared {
-            inbox: Mutex::default(),
-            bell: Arc::default(),
-            settled: 0.into(),
-            contents: found.contents,
-            segments: found.segments,
-            upkeep: crate::bell::Bell::default(),
-            stop: false.into(),
-            salt: found.salt,
-            next_queue: found.next_queue.into(),
-            definitions_seq: Seq::NONE.0.into(),
-            // What was read would be read again: worth a checkpoint soon.
-            written_bytes: replayed_bytes.into(),
-            checkpointing: Mutex::default(),
-            checkpoint: 1.into(),
-            memory_short: false.into(),
-            out_of_space: false.into(),
-            failed: false.into(),
-            full: false.into(),
-            held: false.into(),
-            on_failure: options.on_failure,
-        });
-        shared.segments.remove_useless();
-        // From here on the log says that a process has run: nothing is clean any more.
-        let mut writer = Writer::new(shared.clone());
-        if writer.is_short_of_room() && upkeep::checkpoint(&shared, None).is_ok() {
-            tracing::warn!("the disk is full: freed what the log does not need any more");
-        }
-        writer.commit(&Batch::start()).map_err(StoreError::start)?;
-        let store = Self {
-            shared,
-            requests: Arc::default(),
-            windows: Windows::default(),
-            threads: Mutex::default(),
-            directory,
-        };
-        store.spawn(writer).map_err(StoreError::start)?;
-        tracing::info!(
-            definitions = recovered.definitions.len(),
-            messages = recovered.queues.values().map(|queue| queue.count).sum::<u64>(),
-            replayed_bytes, clean = found.clean, took = ?began.elapsed(),
-            "store opened"
-        );
-        Ok((Arc::new(store), recovered))
-    }
-
-    fn spawn(&self, writer: Writer) -> std::io::Result<()> {
-        let mut threads = self.threads.lock();
-        let shared = self.shared.clone();
-        threads.push(named("commit").spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
-                shared.fail(&std::io::Error::other("the commit thread has panicked"));
-            }
-        })?);
-        let (shared, requests) = (self.shared.clone(), self.requests.clone());
-        threads.push(named("reader").spawn(move || {
-            until_stopped(&shared, || reader::run(&shared, &requests));
-        })?);
-        let shared = self.shared.clone();
-        threads
-            .push(named("upkeep").spawn(move || until_stopped(&shared, || upkeep::run(&shared)))?);
-        Ok(())
-    }
-
     /// Where it is; `None` if it is in memory.
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_ref().map(DataDirectory::path)
@@ -293,7 +186,7 @@ impl Store {
         wakes.ring(&self.shared.bell);
     }
 
-    /// Messages were settled for good.
+    /// Messages were settled for good; those that were never handed over are none of its business.
     #[inline]
     pub fn remove(&self, queue: QueueId, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
         let mut inbox = self.shared.inbox.lock();
@@ -481,63 +374,6 @@ impl Drop for Store {
     fn drop(&mut self) {
         self.stop_threads();
     }
-}
-
-fn named(name: &str) -> std::thread::Builder {
-    std::thread::Builder::new().name(name.to_owned())
-}
-
-/// Runs what a thread does. What it has left half done if it panics (a checkpoint, an answer to a
-/// queue) cannot be gone on with.
-fn until_stopped(shared: &Shared, run: impl Fn()) {
-    if catch_unwind(AssertUnwindSafe(run)).is_err() {
-        shared.fail(&std::io::Error::other("a thread of the store has panicked"));
-    }
-}
-
-/// Opens the catalogue. One that cannot be opened is kept under another name, and an empty one
-/// takes its place: the log can make it anew.
-fn open_catalogue(data_dir: &Path) -> Result<Arc<dyn Catalogue>, StoreError> {
-    let path = data_dir.join(CATALOGUE);
-    let open = || SledCatalogue::open(&path, OnDamage::Exit);
-    let damage = match open() {
-        Ok(catalogue) => return Ok(Arc::new(catalogue)),
-        Err(failure) if failure.is_damage => failure.error,
-        Err(failure) => {
-            let error = std::io::Error::other(failure.error.to_string());
-            return Err(StoreError::File { path, error });
-        }
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-    let aside = data_dir.join(format!("{CATALOGUE}.damaged-{now}"));
-    tracing::error!(
-        file = %path.display(), kept_as = %aside.display(), error = %damage,
-        "the catalogue cannot be opened; it is kept aside and made anew from the log"
-    );
-    std::fs::rename(&path, &aside)
-        .and_then(|()| SledCatalogue::is_put_aside(&path))
-        .map_err(|error| StoreError::File { path: path.clone(), error })?;
-    match open() {
-        Ok(catalogue) => Ok(Arc::new(catalogue)),
-        Err(failure) => {
-            Err(StoreError::Damaged { path: path.clone(), what: failure.error.to_string() })
-        }
-    }
-}
-
-fn definitions_of(contents: &contents::Contents) -> Vec<Definition> {
-    let all = contents.definitions.lock();
-    let mut definitions = Vec::with_capacity(all.all.len());
-    for (key, defined) in &all.all {
-        match Definition::decode(key, &defined.value) {
-            Ok(definition) => definitions.push(definition),
-            Err(error) => tracing::error!(
-                key = %key.escape_ascii(), %error,
-                "a definition cannot be read; it is kept as it is"
-            ),
-        }
-    }
-    definitions
 }
 
 #[cfg(test)]

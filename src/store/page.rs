@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::record::ALIGN_BYTES;
+use super::record::{ALIGN_BYTES, Place};
 use crate::message::MessageId;
 
 /// Ids that share a page: those with the same number of this many less bits. sled rewrites up to
@@ -65,6 +65,11 @@ impl Locator {
     /// The record's offset in its segment.
     pub(super) fn offset(self) -> u64 {
         u64::from(self.offset) * ALIGN_BYTES as u64
+    }
+
+    /// The place of the record's header.
+    pub(super) fn place(self, salt: u64) -> Place {
+        Place { segment: self.segment.into(), offset: self.offset(), salt }
     }
 
     /// What the record takes.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::Mutex;
 
 use super::page::Locator;
-use super::record::{Place, Published, decode};
+use super::record::{Published, decode};
 use super::shared::Shared;
 use super::{QueueId, Read, ReadBack, Wanted};
 use crate::bell::Bell;
@@ -193,8 +193,7 @@ fn fill(shared: &Shared, at: Locator, bytes: u64, buffer: &mut Vec<u8>) -> usize
 }
 
 fn message_in(shared: &Shared, octets: &[u8], at: Locator) -> Option<Message> {
-    let place = Place { segment: at.segment.into(), offset: at.offset(), salt: shared.salt };
-    let raw = decode(octets, place)?;
+    let raw = decode(octets, at.place(shared.salt))?;
     Some(Published::decode(raw.payload)?.message())
 }
 

@@ -70,7 +70,6 @@ pub(super) fn recover(
         clean: meta::read_clean(&**catalogue)?,
         rebuilding,
         salt,
-        segment_bytes,
         records: HashMap::new(),
         damage: Vec::new(),
         missing: Vec::new(),
@@ -88,9 +87,14 @@ pub(super) fn recover(
         );
     }
     start.read_catalogue()?;
+    let last_file = all.last_file;
     let (log, free) = start.sort_out(all)?;
     let end = start.replay(&log, repair)?;
-    start.finish(&**catalogue, files, log, free, end)
+    let log = log.into_iter().map(|(number, (file, _))| {
+        (number, Segment { file, living: Living::default(), moving: false })
+    });
+    let segments = Segments::new(files, segment_bytes, log.collect(), free, last_file);
+    start.finish(segments, end)
 }
 
 /// Before the first segment is: so that an empty catalogue beside a log is known to be a loss.
@@ -149,7 +153,6 @@ struct Start {
     clean: Option<Position>,
     rebuilding: bool,
     salt: u64,
-    segment_bytes: u64,
     records: HashMap<QueueId, QueueRecord>,
     damage: Vec<Damage>,
     /// Segments that should be there.
@@ -357,9 +360,11 @@ impl Start {
             end = Position { segment: number, offset, mark: next_mark.unwrap_or(end.mark) };
             ends.insert(number, end);
         }
-        let seen = self.contents.indexes().into_iter().map(|(queue, _)| queue.0).max();
+        let indexed = self.contents.indexes().into_iter().map(|(queue, _)| queue);
+        let defined = self.contents.defined_queues();
+        let seen = indexed.chain(defined.iter().flatten().copied()).map(|queue| queue.0).max();
         self.highest_queue = self.highest_queue.max(seen.unwrap_or(0));
-        if let Some(defined) = self.contents.defined_queues() {
+        if let Some(defined) = defined {
             let is_damaged = !self.damage.is_empty();
             drop_undefined(&self.contents, &defined, is_damaged, &mut self.tally);
         }
@@ -373,29 +378,13 @@ impl Start {
         Ok(end)
     }
 
-    fn finish(
-        self,
-        catalogue: &dyn Catalogue,
-        files: Arc<dyn Files>,
-        log: Log,
-        free: Vec<SegmentFile>,
-        end: Position,
-    ) -> Result<Found, StoreError> {
-        let Self { contents, mut tally, salt, records, damage, clean, .. } = self;
-        let (segment_bytes, replayed_bytes) = (self.segment_bytes, self.replayed_bytes);
-        // Also of queues that are gone: on disk there may be messages of theirs for long.
-        let seen = self.highest_queue;
-        let clean = clean == Some(end) && replayed_bytes == 0;
-        let defined = contents.defined_queues();
-        let all = log.into_iter().map(|(number, (file, _))| {
-            (number, Segment { file, living: Living::default(), moving: false })
-        });
-        let last_file = contents_last_file(&*files)?;
-        let segments = Segments::new(files, segment_bytes, all.collect(), free, last_file);
+    fn finish(self, segments: Segments, end: Position) -> Result<Found, StoreError> {
+        let Self { contents, mut tally, salt, records, damage, replayed_bytes, .. } = self;
+        let clean = self.clean == Some(end) && replayed_bytes == 0;
         segments.advance(end, &mut tally);
-        let next_queue = meta::read_number(catalogue, meta::NEXT_QUEUE)?.unwrap_or(1).max(1);
-        let defined = defined.into_iter().flatten().map(|queue| queue.0).max().unwrap_or(0);
-        let next_queue = next_queue.max(seen + 1).max(defined + 1);
+        let next_queue = meta::read_number(&*contents.catalogue, meta::NEXT_QUEUE)?.unwrap_or(1);
+        // Also behind queues that are gone: on disk there may be messages of theirs for long.
+        let next_queue = next_queue.max(self.highest_queue + 1);
         let queues = recovered_queues(&contents, &records, clean);
         for damaged in &damage {
             tracing::error!(
@@ -421,10 +410,6 @@ fn highest_queue_in(raw: Raw<'_>) -> u64 {
         Some(Kind::Drop) => of_queue(raw.payload),
         _ => 0,
     }
-}
-
-fn contents_last_file(files: &dyn Files) -> io::Result<u64> {
-    Ok(files.list()?.iter().filter_map(|name| SegmentFile::number_of(name)).max().unwrap_or(0))
 }
 
 /// A file that begins with a mark of that segment: its header was damaged.
@@ -470,24 +455,14 @@ fn recovered_queues(
     clean: bool,
 ) -> HashMap<QueueId, RecoveredQueue> {
     let mut queues = HashMap::new();
-    for (queue, record) in records {
-        let (last, delivered_to) = (record.last, record.delivered_to);
-        queues.insert(*queue, RecoveredQueue { first: last, last, count: 0, delivered_to });
-    }
+    // Every queue with a record has an index.
     for (queue, index) in contents.indexes() {
-        let mut index = index.lock();
-        let record = records.get(&queue).copied().unwrap_or_default();
-        let last = index.last().max(record.last);
-        index.raise_last(last);
+        let index = index.lock();
+        let (first, last, count) = (index.first(), index.last(), index.live());
         // Without a stop in good order anything may have been delivered.
-        let delivered_to = if clean { record.delivered_to } else { last };
-        let (first, count) = (index.first(), index.live());
+        let delivered = records.get(&queue).map_or(MessageId(0), |record| record.delivered_to);
+        let delivered_to = if clean { delivered } else { last };
         queues.insert(queue, RecoveredQueue { first, last, count, delivered_to });
-    }
-    if !clean {
-        for queue in queues.values_mut() {
-            queue.delivered_to = MessageId(queue.last.0.max(queue.delivered_to.0));
-        }
     }
     queues
 }

@@ -17,7 +17,7 @@ use crate::outbox::Wakes;
 /// A checkpoint is made when this much was written since the last one: a start reads no more.
 pub(super) const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
 /// How a process ends whose disk fails (`EX_IOERR`).
-pub const EXIT_DISK_FAILED: i32 = 74;
+pub const EXIT_DISK_FAILED: u8 = 74;
 
 /// What a store does when a write or sync has failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,8 +33,7 @@ pub enum OnFailure {
 pub struct StoreOptions {
     /// What happens when a write or sync has failed.
     pub on_failure: OnFailure,
-    /// What a file of the log usually takes, and none takes less: so a data directory must not be
-    /// given a higher one later. A test wants small ones, to fill many of them.
+    /// What a file of the log usually takes. A test wants small ones, to fill many of them.
     pub segment_bytes: u64,
 }
 
@@ -125,7 +124,7 @@ impl Shared {
             "writing to the log has failed; a failed sync is not tried again: this is the end"
         );
         if self.on_failure == OnFailure::Exit {
-            std::process::exit(EXIT_DISK_FAILED);
+            std::process::exit(EXIT_DISK_FAILED.into());
         }
     }
 }

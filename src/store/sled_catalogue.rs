@@ -15,12 +15,15 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::catalogue::{Catalogue, CatalogueError, CatalogueResult, Change, Each, Tree};
+use super::catalogue::{
+    Catalogue, CatalogueError, CatalogueResult, Change, Each, Tree, change_bytes,
+};
 use super::shared::EXIT_DISK_FAILED;
 
 /// What sled may keep of its pages in memory. The broker reads a page once and keeps what it needs.
@@ -38,8 +41,8 @@ const READ_PERIOD: Duration = Duration::from_millis(100);
 const COPIED_AT_ONCE: usize = 64;
 /// sled's file, in its folder.
 const DATABASE: &str = "db";
-/// Folders in sled's folder are one level deep.
-const DEPTH_MAX: u32 = 3;
+/// Folders in sled's folder are one level deep; deeper ones than this are not looked into.
+pub(super) const DEPTH_MAX: u32 = 3;
 /// sled's file never gets smaller by itself. It is made anew when it is larger than this, beside
 const SHRINK_FROM_BYTES: u64 = 32 * 1024 * 1024;
 /// so many times what is in it.
@@ -71,14 +74,18 @@ pub(super) struct SledCatalogue {
 
 #[derive(Debug)]
 struct State {
-    opened: Option<Opened>,
+    opened: Option<Arc<Opened>>,
     /// Something has failed since the last [`Catalogue::begin`]: what was applied since may be
     /// gone.
     failed: bool,
 }
 
-#[derive(Clone, Debug)]
-struct Opened {
+/// sled's handles; there until this is dropped.
+#[derive(Debug)]
+struct Opened(Option<Handles>);
+
+#[derive(Debug)]
+struct Handles {
     db: sled::Db,
     trees: [sled::Tree; Tree::ALL.len()],
 }
@@ -91,7 +98,7 @@ impl SledCatalogue {
             return Err(Failure { error, is_damage: true });
         }
         finish_replacing(path).map_err(Failure::io)?;
-        let opened = open(path)?;
+        let opened = Arc::new(open(path)?);
         Ok(Self {
             path: path.to_owned(),
             on_damage,
@@ -100,8 +107,8 @@ impl SledCatalogue {
         })
     }
 
-    /// The catalogue has been put aside: what comes in its place is not damaged.
-    pub(super) fn is_put_aside(path: &Path) -> std::io::Result<()> {
+    /// The damaged catalogue has been put aside: what comes in its place is not damaged.
+    pub(super) fn forget_damage(path: &Path) -> std::io::Result<()> {
         match fs::remove_file(rebuild_mark(path)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -109,7 +116,7 @@ impl SledCatalogue {
     }
 
     /// After an error sled refuses everything: it is opened anew, with what was synced before.
-    fn opened(&self) -> Result<Opened, Failure> {
+    fn opened(&self) -> Result<Arc<Opened>, Failure> {
         let mut state = self.state.lock();
         if let Some(opened) = &state.opened {
             return Ok(opened.clone());
@@ -118,25 +125,18 @@ impl SledCatalogue {
             // Never an empty one in its place.
             return Err(Failure::io(std::io::ErrorKind::NotFound.into()));
         }
-        let opened = open(&self.path)?;
+        let opened = Arc::new(open(&self.path)?);
         state.opened = Some(opened.clone());
         Ok(opened)
     }
 
     fn guarded<T>(&self, run: impl FnOnce(&Opened) -> sled::Result<T>) -> CatalogueResult<T> {
-        let result = self.opened().and_then(|opened| {
-            let result = guard(|| run(&opened));
-            close(opened);
-            result
-        });
+        let result = self.opened().and_then(|opened| guard(|| run(&opened)));
         result.map_err(|failure| {
-            let opened = {
+            {
                 let mut state = self.state.lock();
                 state.failed = true;
-                state.opened.take()
-            };
-            if let Some(opened) = opened {
-                close(opened);
+                state.opened = None;
             }
             if failure.is_damage && self.on_damage == OnDamage::Exit {
                 self.give_up(&failure.error);
@@ -151,7 +151,7 @@ impl SledCatalogue {
             file = %self.path.display(), %error, marked = marked.is_ok(),
             "the catalogue is damaged: this is the end; the next start makes it anew from the log"
         );
-        std::process::exit(EXIT_DISK_FAILED);
+        std::process::exit(EXIT_DISK_FAILED.into());
     }
 
     fn check_not_failed(&self) -> CatalogueResult<()> {
@@ -162,13 +162,13 @@ impl SledCatalogue {
     }
 
     fn sync_now(&self) -> CatalogueResult<()> {
-        self.guarded(|opened| opened.db.flush().map(drop))?;
+        self.guarded(|opened| opened.db()?.flush())?;
         if let Err(error) = sync_all_in(&self.path, DEPTH_MAX) {
             self.state.lock().failed = true;
             if self.on_damage == OnDamage::Exit && is_disk_failure(&error) {
                 // What a failed sync leaves on the disk is not to be trusted.
                 tracing::error!(%error, "a sync of the catalogue has failed: this is the end");
-                std::process::exit(EXIT_DISK_FAILED);
+                std::process::exit(EXIT_DISK_FAILED.into());
             }
             return Err(Failure::io(error).error);
         }
@@ -194,7 +194,7 @@ impl Catalogue for SledCatalogue {
         }
         found.inspect_err(|error| {
             tracing::error!(%error, "the catalogue cannot be read: this is the end");
-            std::process::exit(EXIT_DISK_FAILED);
+            std::process::exit(EXIT_DISK_FAILED.into());
         })
     }
 
@@ -223,10 +223,9 @@ impl Catalogue for SledCatalogue {
 
     fn apply(&self, tree: Tree, changes: Vec<Change>) -> CatalogueResult<()> {
         self.check_not_failed()?;
+        let bytes: usize = changes.iter().map(change_bytes).sum();
         let mut batch = sled::Batch::default();
-        let mut bytes = 0;
         for (key, value) in changes {
-            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
@@ -245,7 +244,7 @@ impl Catalogue for SledCatalogue {
     }
 
     fn shrink(&self, living_bytes: u64) -> CatalogueResult<()> {
-        let bytes = self.guarded(|opened| opened.db.size_on_disk())?;
+        let bytes = self.guarded(|opened| opened.db()?.size_on_disk())?;
         if bytes <= SHRINK_FROM_BYTES.saturating_add(living_bytes.saturating_mul(SHRINK_FACTOR)) {
             return Ok(());
         }
@@ -255,8 +254,8 @@ impl Catalogue for SledCatalogue {
         state.opened = None;
         self.replace().map_err(|error| Failure::io(error).error)?;
         let opened = open(&self.path).map_err(|failure| failure.error)?;
-        let now_bytes = opened.db.size_on_disk().unwrap_or_default();
-        state.opened = Some(opened);
+        let now_bytes = opened.db().and_then(sled::Db::size_on_disk).unwrap_or_default();
+        state.opened = Some(Arc::new(opened));
         tracing::info!(bytes, now_bytes, "the catalogue was made anew");
         Ok(())
     }
@@ -281,11 +280,11 @@ impl SledCatalogue {
                 }
                 new.tree(tree)?.apply_batch(batch)?;
             }
-            new.db.flush()?;
+            new.db()?.flush()?;
             Ok(())
         });
         copied.map_err(|failure| failure.error)?;
-        drop(new);
+        drop(new); // it writes once more
         sync_all_in(path, DEPTH_MAX).map_err(|error| Failure::io(error).error)
     }
 
@@ -296,7 +295,7 @@ impl SledCatalogue {
         if let Err(error) = fs::rename(&new, &self.path) {
             if fs::rename(&old, &self.path).is_err() {
                 tracing::error!(%error, "the catalogue cannot be put back in its place");
-                std::process::exit(EXIT_DISK_FAILED); // the next start puts it back
+                std::process::exit(EXIT_DISK_FAILED.into()); // the next start puts it back
             }
             return Err(error);
         }
@@ -326,9 +325,28 @@ fn sync_parent(path: &Path) -> std::io::Result<()> {
 }
 
 impl Opened {
+    fn handles(&self) -> sled::Result<&Handles> {
+        self.0.as_ref().ok_or_else(|| sled::Error::Unsupported("it is closed".to_owned()))
+    }
+
+    fn db(&self) -> sled::Result<&sled::Db> {
+        Ok(&self.handles()?.db)
+    }
+
     fn tree(&self, tree: Tree) -> sled::Result<&sled::Tree> {
-        let found = Tree::ALL.iter().position(|t| *t == tree).and_then(|at| self.trees.get(at));
+        let at = Tree::ALL.iter().position(|t| *t == tree);
+        let found = at.and_then(|at| self.handles().ok()?.trees.get(at));
         found.ok_or_else(|| sled::Error::Unsupported("no such tree".to_owned()))
+    }
+}
+
+/// sled writes once more when it is let go, and panics if it cannot.
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let handles = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(handles))).is_err() {
+            tracing::error!("sled has failed to close its file");
+        }
     }
 }
 
@@ -350,17 +368,10 @@ fn open(path: &Path) -> Result<Opened, Failure> {
             .flush_every_ms(None);
         let db = config.open()?;
         let [meta, definitions, queues, pages] = Tree::ALL.map(|tree| db.open_tree(tree.name()));
-        Ok(Opened { trees: [meta?, definitions?, queues?, pages?], db })
+        Ok(Opened(Some(Handles { trees: [meta?, definitions?, queues?, pages?], db })))
     })?;
     sync_all_in(path, DEPTH_MAX).map_err(Failure::io)?;
     Ok(opened)
-}
-
-/// Lets go of sled, which writes once more and panics if it cannot.
-fn close(opened: Opened) {
-    if catch_unwind(AssertUnwindSafe(|| drop(opened))).is_err() {
-        tracing::error!("sled has failed to close its file");
-    }
 }
 
 /// The disk has failed, and what was to be written may be gone. Other errors (too many open files,
@@ -444,7 +455,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("catalogue");
         let catalogue = SledCatalogue::open(&path, OnDamage::Report).expect("opens");
-        let size = || catalogue.opened().expect("opened").db.size_on_disk().expect("told");
+        let size = || {
+            catalogue.opened().expect("opened").db().and_then(sled::Db::size_on_disk).expect("told")
+        };
         let mut count = 0;
         while size() <= SHRINK_FROM_BYTES {
             put(&catalogue, count, Some(vec![1; VALUE_BYTES]));

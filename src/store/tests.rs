@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::open::CATALOGUE;
 use super::*;
 use crate::message::{Body, address};
 

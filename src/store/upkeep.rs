@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::QueueId;
-use super::catalogue::{Catalogue, CatalogueResult, Change, Tree};
+use super::catalogue::{Catalogue, CatalogueResult, Change, Tree, change_bytes};
 use super::compact::compact;
 use super::contents::SharedIndex;
 use super::index::{PAGE_KEY, SUMMARY_KEY, pages_prefix};
@@ -222,12 +222,8 @@ fn apply_in_pieces(
             catalogue.apply(tree, std::mem::take(&mut piece))?;
             bytes = 0;
         }
-        bytes += bytes_of(&change);
+        bytes += change_bytes(&change);
         piece.push(change);
     }
     if piece.is_empty() { Ok(()) } else { catalogue.apply(tree, piece) }
-}
-
-fn bytes_of(change: &Change) -> usize {
-    change.0.len() + change.1.as_ref().map_or(0, Vec::len)
 }

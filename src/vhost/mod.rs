@@ -117,12 +117,6 @@ impl VirtualHost {
         &self.name
     }
 
-    /// What survives of it.
-    #[inline]
-    pub fn store(&self) -> &Arc<Store> {
-        &self.store
-    }
-
     /// Raised whenever a message may have to go elsewhere than before.
     #[inline]
     pub fn generation(&self) -> u64 {

@@ -29,6 +29,24 @@ pub struct Made {
     pub sockets: Vec<Weak<std::net::TcpStream>>,
 }
 
+impl Made {
+    /// Cuts the connections.
+    pub fn cut(&mut self) {
+        for socket in std::mem::take(&mut self.sockets) {
+            if let Some(socket) = socket.upgrade() {
+                let _ = socket.shutdown(Shutdown::Both); // the broker may have been first
+            }
+        }
+    }
+}
+
+/// Waits for a broker's end, or ends the test.
+pub async fn in_time(stop: impl Future<Output = ()>) {
+    tokio::time::timeout(STOP_MAX, stop)
+        .await
+        .unwrap_or_else(|_| panic!("the broker did not stop within {STOP_MAX:?}"));
+}
+
 pub struct TestBroker {
     address: SocketAddr,
     in_process: Option<InProcess>,
@@ -66,11 +84,7 @@ impl TestBroker {
     /// Cuts the test's connections and ends the broker, or the test if the broker does not end.
     /// One that stays is swept.
     pub async fn stop_and_check(self) {
-        for socket in std::mem::take(&mut self.made.lock().sockets) {
-            if let Some(socket) = socket.upgrade() {
-                let _ = socket.shutdown(Shutdown::Both); // the broker may have been first
-            }
-        }
+        self.made.lock().cut();
         self.stop().await;
     }
 
@@ -78,9 +92,7 @@ impl TestBroker {
     pub async fn stop(self) {
         match self.in_process {
             None => self.sweep().await,
-            Some(broker) => tokio::time::timeout(STOP_MAX, broker.stop())
-                .await
-                .unwrap_or_else(|_| panic!("the broker did not stop within {STOP_MAX:?}")),
+            Some(broker) => in_time(broker.stop()).await,
         }
     }
 

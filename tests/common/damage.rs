@@ -2,48 +2,16 @@
 //!
 //! One seed, printed on failure, makes all of it.
 
-use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+pub use super::random::Random;
 
 /// Small numbers and limits, which break more than random ones.
 const EDGES: [u8; 8] = [0, 1, 8, 9, 127, 128, 254, 255];
 /// Octets in front of a frame's payload: type, channel, size.
 const HEAD_BYTES: usize = 7;
 
-/// A generator of numbers that are random enough (xorshift64*).
-pub struct Random {
-    seed: u64,
-    state: u64,
-}
-
 impl Random {
-    /// From `WARREN_SEED` if it is set, else from the clock.
-    pub fn from_environment() -> Self {
-        let given = std::env::var("WARREN_SEED").ok().and_then(|seed| seed.parse().ok());
-        let clock =
-            || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64);
-        let seed = given.unwrap_or_else(clock).max(1);
-        Self { seed, state: seed }
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.state ^= self.state >> 12;
-        self.state ^= self.state << 25;
-        self.state ^= self.state >> 27;
-        self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
-    }
-
-    /// A number below that one, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
     pub fn octet(&mut self) -> u8 {
         if self.below(2) == 0 { EDGES[self.below(EDGES.len())] } else { self.next() as u8 }
-    }
-
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
     }
 
     /// None, a few, or many changes: flips, edges, cuts, insertions, changed lengths.
@@ -77,12 +45,6 @@ impl Random {
             _ => 1 << self.below(32),
         };
         length.copy_from_slice(&changed.to_be_bytes());
-    }
-}
-
-impl fmt::Display for Random {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WARREN_SEED={}", self.seed)
     }
 }
 

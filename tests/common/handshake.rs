@@ -9,10 +9,11 @@ use amq_protocol::{
 };
 
 use super::{
-    methods::connection_open,
+    methods::{channel_open, connection_open},
     peer::{FRAME_MAX, Peer},
     replies::connection_open_ok,
     table,
+    wire::encode_method,
 };
 
 /// All that a client of today says it can do.
@@ -24,6 +25,20 @@ const CAPABILITIES: [&str; 6] = [
     "connection.blocked",
     "authentication_failure_close",
 ];
+
+/// What a client says first (0-9-1, 4.2.2).
+pub const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\x00\x00\x09\x01";
+
+/// All that a client sends until it is logged in with channel 1 open, without waiting for any
+/// answer: the protocol header, then a frame each.
+pub fn opening() -> Vec<Vec<u8>> {
+    let methods =
+        [start_ok("PLAIN", b"\0guest\0guest"), tune_ok(2047, FRAME_MAX, 0), connection_open("/")];
+    let mut frames = vec![PROTOCOL_HEADER.to_vec()];
+    frames.extend(methods.into_iter().map(|method| encode_method(0, method)));
+    frames.push(encode_method(1, channel_open()));
+    frames
+}
 
 /// How a scripted client opens its connection.
 pub struct Hello {
@@ -86,7 +101,7 @@ impl Peer {
 
     /// Sends the protocol header; gives what the broker says of itself.
     pub async fn greet(&mut self) -> connection::Start {
-        self.send_bytes(b"AMQP\x00\x00\x09\x01").await;
+        self.send_bytes(PROTOCOL_HEADER).await;
         match self.next_method_on(0, "connection.start").await {
             AMQPClass::Connection(AMQPMethod::Start(start)) => start,
             other => self.fail("connection.start", &format!("{other:?}")),

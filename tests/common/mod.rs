@@ -19,18 +19,21 @@ mod methods;
 mod own;
 mod peer;
 pub mod program;
+mod random;
 mod replies;
 mod wire;
 
 pub use amq_protocol::{
     protocol::{AMQPClass, BasicProperties},
-    types::{AMQPValue, ByteArray, FieldArray, FieldTable},
+    types::{AMQPValue, ByteArray, FieldTable},
 };
 
 pub use self::{
     broker::{TestBroker, here, only_on_warren, only_on_warren_with, unique},
-    expected::{Expected, Item},
-    handshake::{Hello, client_properties, start_ok, tune_ok, update_secret},
+    expected::Item,
+    handshake::{
+        Hello, PROTOCOL_HEADER, client_properties, opening, start_ok, tune_ok, update_secret,
+    },
     in_process::Settings,
     methods::*,
     own::OwnBroker,

@@ -1,6 +1,6 @@
 //! A broker of a test's own, for what only its owner can do: alarms, limits, counting connections.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use warren::config::Config;
 use warren::store::DataDirectoryError;
 use warren::{Broker, StartError};
 
-use super::broker::{Made, STOP_MAX};
+use super::broker::{Made, STOP_MAX, in_time};
 use super::handshake::Hello;
 use super::peer::Peer;
 
@@ -53,9 +53,9 @@ impl OwnBroker {
 
     /// Stops the broker and starts one on what it has left.
     pub async fn restart(self) -> Self {
-        self.cut();
+        self.made.lock().cut();
         let Self { broker, data, .. } = self;
-        end(&broker).await;
+        in_time(broker.stop()).await;
         drop(broker);
         Self::start_on(data, |_| {}).await
     }
@@ -89,26 +89,12 @@ impl OwnBroker {
 
     /// Cuts the peers' connections and ends the broker, or the test if the broker does not end.
     pub async fn stop_and_check(self) {
-        self.cut();
+        self.made.lock().cut();
         self.stop().await;
-    }
-
-    fn cut(&self) {
-        for socket in std::mem::take(&mut self.made.lock().sockets) {
-            if let Some(socket) = socket.upgrade() {
-                let _ = socket.shutdown(Shutdown::Both); // the broker may have been first
-            }
-        }
     }
 
     /// The same without cutting any connection: those are the broker's to end.
     pub async fn stop(self) {
-        end(&self.broker).await;
+        in_time(self.broker.stop()).await;
     }
-}
-
-async fn end(broker: &Broker) {
-    tokio::time::timeout(STOP_MAX, broker.stop())
-        .await
-        .unwrap_or_else(|_| panic!("the broker did not stop within {STOP_MAX:?}"));
 }

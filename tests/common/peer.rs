@@ -23,14 +23,15 @@ use tokio::{
 };
 
 use super::{
-    broker::{Made, here},
+    broker::{Made, here, unique},
     expected::{Expected, Item, plain},
     methods::{
-        Outgoing, channel_close, channel_flow, channel_open, connection_close, queue_declare,
+        Outgoing, channel_close, channel_flow, channel_open, connection_close, get_no_ack, publish,
+        queue_declare, queue_delete,
     },
     replies::{
         channel_close_ok, channel_flow_ok, channel_open_ok, close_of_channel, close_of_connection,
-        connection_close_ok, queue_declare_ok,
+        connection_close_ok, get_ok, queue_declare_ok, queue_delete_ok,
     },
     wire,
 };
@@ -396,6 +397,15 @@ impl Peer {
     /// Declares a plain queue that does not exist yet.
     pub async fn declare(&mut self, queue: &str) {
         self.ask(queue_declare(queue), queue_declare_ok(queue, 0, 0)).await;
+    }
+
+    /// A message goes into a queue and out again.
+    pub async fn pass_a_message(&mut self) {
+        let queue = &unique("good");
+        self.declare(queue).await;
+        self.send(publish("", queue, b"one")).await;
+        self.ask(get_no_ack(queue), get_ok(1, false, 0, b"one")).await;
+        self.ask(queue_delete(queue), queue_delete_ok(0)).await;
     }
 
     // Reading

@@ -9,7 +9,6 @@ use amq_protocol::{
 pub const METHOD: u8 = 1;
 pub const HEADER: u8 = 2;
 pub const BODY: u8 = 3;
-pub const HEARTBEAT: u8 = 8;
 pub const FRAME_END: u8 = 0xCE;
 
 const HEAD_BYTES: usize = 7;

@@ -10,4 +10,5 @@ pub mod driver;
 pub mod image;
 pub mod machine;
 pub mod model;
+#[path = "../common/random.rs"]
 pub mod random;

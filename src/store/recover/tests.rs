@@ -15,11 +15,12 @@ use crate::outbox::Wakes;
 use crate::store::catalogue::{CatalogueResult, Change, Each};
 use crate::store::disk::Disk;
 use crate::store::inbox::{Moved, Operation};
+use crate::store::open::{CATALOGUE, LOG};
 use crate::store::record::Ref;
 use crate::store::sled_catalogue::{OnDamage, SledCatalogue};
 use crate::store::{
-    CATALOGUE, DataDirectory, Definition, LOG, OnFailure, QueueDefinition, Recovered, Store,
-    StoreOptions, Wanted, upkeep,
+    DataDirectory, Definition, OnFailure, QueueDefinition, Recovered, Store, StoreOptions, Wanted,
+    upkeep,
 };
 
 const QUEUE: QueueId = QueueId(1);
