@@ -10,10 +10,10 @@ use crate::alarm::{Alarm, Alarms};
 use crate::auth::Users;
 use crate::config::Config;
 use crate::error::{Error, Reason, Result};
-use crate::message::MessageId;
 use crate::outbox::{Outbox, Outgoing, Wakes};
 use crate::queue::ConnectionId;
 use crate::store::{QueueId, Recovered, Store};
+use crate::timers::Timers;
 use crate::vhost::VirtualHost;
 
 mod recovery;
@@ -32,6 +32,8 @@ pub struct Node {
     pub alarms: Alarms,
     /// What survives.
     pub store: Arc<Store>,
+    /// Who has to be looked after when.
+    pub timers: Arc<Timers>,
     vhosts: DashMap<Arc<str>, Arc<VirtualHost>>,
     connections: DashMap<ConnectionId, Arc<Outbox>>,
 }
@@ -44,6 +46,7 @@ impl Node {
             users: Users::default(),
             alarms: Alarms::default(),
             store,
+            timers: Arc::default(),
             vhosts: DashMap::new(),
             connections: DashMap::new(),
         };
@@ -53,8 +56,8 @@ impl Node {
     }
 
     fn add_vhost(&self, name: &str) -> Result<()> {
-        let vhost = VirtualHost::new(name, self.store.clone())?;
-        self.vhosts.insert(vhost.name().clone(), Arc::new(vhost));
+        let vhost = VirtualHost::new(name, self.store.clone(), self.timers.clone())?;
+        self.vhosts.insert(vhost.name().clone(), vhost);
         Ok(())
     }
 
@@ -80,7 +83,7 @@ impl Node {
     }
 
     /// The durable queues, and up to where each has delivered its messages.
-    pub fn delivered(&self) -> Vec<(QueueId, MessageId)> {
+    pub fn delivered(&self) -> Vec<(QueueId, u64)> {
         self.vhosts.iter().flat_map(|vhost| vhost.delivered()).collect()
     }
 

@@ -22,6 +22,7 @@ pub mod amqp;
 pub mod auth;
 pub mod bell;
 pub mod broker;
+pub mod clock;
 pub mod config;
 pub mod descriptors;
 pub mod disk;
@@ -38,6 +39,7 @@ pub mod server;
 pub mod signals;
 pub mod start_error;
 pub mod store;
+pub mod timers;
 pub mod vhost;
 
 pub use server::{Broker, Builder};

@@ -15,9 +15,42 @@ pub const LINK_FROM_BYTES: usize = 32 * 1024;
 /// What a message costs in memory beside its octets, roughly.
 const OVERHEAD_BYTES: usize = 128;
 
-/// Identifies a message in its queue and orders it there: ids grow with every message taken in.
+/// Identifies a message in its queue and orders it there: a level in the upper 16 bits, and a
+/// sequence that grows with every message taken in. Queues without levels have level 0 only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct MessageId(pub u64);
+
+/// The bits of an id that count; at a million messages a second they last for nine years.
+const SEQUENCE_BITS: u32 = 48;
+const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
+
+impl MessageId {
+    /// The id of that sequence in that level.
+    pub fn in_level(level: u16, sequence: u64) -> Self {
+        Self(u64::from(level) << SEQUENCE_BITS | (sequence & SEQUENCE_MASK))
+    }
+
+    /// Its level.
+    #[inline]
+    pub fn level(self) -> u16 {
+        (self.0 >> SEQUENCE_BITS) as u16
+    }
+
+    /// Its place in the order in which the queue took messages in, whatever their levels.
+    #[inline]
+    pub fn sequence(self) -> u64 {
+        self.0 & SEQUENCE_MASK
+    }
+}
+
+/// How often a message was handed out and came back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Attempts {
+    /// It came back in a way that counts as a failure.
+    pub failed: u32,
+    /// It came back at all; more than 65,535 are not counted.
+    pub acquired: u16,
+}
 
 /// When something was handed to the store: numbers grow with everything that is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -35,9 +68,70 @@ impl Seq {
 pub struct Message {
     octets: Arc<[u8]>,
     linked: Option<Arc<LinkedBody>>,
-    address_bytes: u16,
+    published_ms: u64,
     properties_bytes: u32,
-    persistent: bool,
+    address_bytes: u16,
+    traits: Traits,
+}
+
+/// What queues want to know of a message without reading its properties.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traits {
+    flags: u8,
+    priority: u8,
+}
+
+impl Traits {
+    /// Its publisher wants it to survive a restart (delivery-mode 2).
+    pub const PERSISTENT: u8 = 1;
+    /// It has an expiration of its own.
+    pub const EXPIRES: u8 = 2;
+    /// It has a priority.
+    pub const PRIORITY: u8 = 4;
+    /// It was dead-lettered: its `x-death` headers are the broker's.
+    pub const DIED: u8 = 8;
+    /// It still has its header BCC, which nobody gets to see.
+    pub const BLIND_COPIES: u8 = 16;
+    /// Its routing key alone was its address when it was dead-lettered: CC and BCC are not.
+    pub const KEY_ONLY: u8 = 32;
+    /// All that have a meaning.
+    pub const ALL: u8 = 63;
+
+    /// Those flags, and the priority.
+    pub fn new(flags: u8, priority: u8) -> Self {
+        Self { flags, priority }
+    }
+
+    /// All flags, as they are kept.
+    pub fn flags(self) -> u8 {
+        self.flags
+    }
+
+    /// Whether that flag is set.
+    #[inline]
+    pub fn has(self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// With that flag set, or not.
+    #[must_use]
+    pub fn with(self, flag: u8, on: bool) -> Self {
+        let flags = if on { self.flags | flag } else { self.flags & !flag };
+        Self { flags, ..self }
+    }
+
+    /// The priority, if there is one.
+    #[inline]
+    pub fn priority(self) -> Option<u8> {
+        self.has(Self::PRIORITY).then_some(self.priority)
+    }
+}
+
+impl From<bool> for Traits {
+    /// Persistent or not, and nothing else.
+    fn from(persistent: bool) -> Self {
+        Self::default().with(Self::PERSISTENT, persistent)
+    }
 }
 
 #[derive(Debug)]
@@ -58,7 +152,12 @@ pub enum Body<'a> {
 impl Message {
     /// A message of its parts: the address (exchange and routing key as two short strings), the
     /// properties (flags and values, as in a content header), and the body.
-    pub fn new(address: &[u8], properties: &[u8], body: Body<'_>, persistent: bool) -> Self {
+    pub fn new(
+        address: &[u8],
+        properties: &[u8],
+        body: Body<'_>,
+        traits: impl Into<Traits>,
+    ) -> Self {
         let (inline, linked) = match body {
             Body::Inline(octets) => (octets, None),
             Body::Linked(slices) => {
@@ -70,9 +169,10 @@ impl Message {
         Self {
             octets: Arc::from(octets),
             linked,
-            address_bytes: address.len() as u16,
+            published_ms: 0,
             properties_bytes: properties.len() as u32,
-            persistent,
+            address_bytes: address.len() as u16,
+            traits: traits.into(),
         }
     }
 
@@ -82,15 +182,44 @@ impl Message {
         octets: &[u8],
         address_bytes: usize,
         properties_bytes: usize,
-        persistent: bool,
+        traits: impl Into<Traits>,
     ) -> Self {
         Self {
             octets: Arc::from(octets),
             linked: None,
-            address_bytes: address_bytes as u16,
+            published_ms: 0,
             properties_bytes: properties_bytes as u32,
-            persistent,
+            address_bytes: address_bytes as u16,
+            traits: traits.into(),
         }
+    }
+
+    /// The same message, taken in at that time.
+    #[must_use]
+    #[inline]
+    pub fn published_at(self, published_ms: u64) -> Self {
+        Self { published_ms, ..self }
+    }
+
+    /// When a queue, or several at once, took it in: milliseconds since 1970. 0 if nobody has said.
+    #[inline]
+    pub fn published_ms(&self) -> u64 {
+        self.published_ms
+    }
+
+    /// What can be known of it without reading its properties.
+    #[inline]
+    pub fn traits(&self) -> Traits {
+        self.traits
+    }
+
+    /// A message with another address, other properties and traits, and the body of this one.
+    pub fn readdressed(&self, address: &[u8], properties: &[u8], traits: Traits) -> Self {
+        let body = match &self.linked {
+            Some(linked) => Body::Linked(linked.slices.clone()),
+            None => Body::Inline(self.inline_body()),
+        };
+        Self::new(address, properties, body, traits)
     }
 
     /// Exchange and routing key as two short strings, the way `basic.deliver` carries them.
@@ -153,7 +282,7 @@ impl Message {
     /// Whether its publisher wants it to survive a restart (delivery-mode 2).
     #[inline]
     pub fn persistent(&self) -> bool {
-        self.persistent
+        self.traits.has(Traits::PERSISTENT)
     }
 
     /// What it takes of memory, roughly.

@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::bell::Bell;
+use crate::clock;
 use crate::error::Reason;
-use crate::message::{Message, MessageId, Seq};
+use crate::message::{Attempts, Message, MessageId, Seq};
 
 /// Deliveries that a connection has not picked up may take this much memory; then its consumers
 /// count as having no room. Large enough to fill a socket's buffer many times over.
@@ -35,6 +36,8 @@ pub struct Entry {
     pub seq: Seq,
     /// Whether the queue has handed it out before.
     pub redelivered: bool,
+    /// How often it has come back, in a queue that counts.
+    pub attempts: Attempts,
     /// The message.
     pub message: Message,
 }
@@ -91,17 +94,63 @@ pub struct Outbox {
     settled: AtomicBool,
 }
 
-/// Boxes whose owners have something to look at since a batch of work began, and the store's bell
-/// if there is something for it: woken and rung at its end.
-#[derive(Debug, Default)]
+/// Something to be done when no lock is held.
+pub trait Deferred: Send + Sync {
+    /// Does it. It may defer more.
+    fn run(self: Arc<Self>, wakes: &mut Wakes);
+}
+
+/// A batch of work: when it began, and what is left to be done at its end. Boxes whose owners have
+/// something to look at are woken, the store's bell is rung if there is something for it, and what
+/// could not be done under a lock is done.
 pub struct Wakes {
+    now_ms: u64,
     outboxes: Vec<Arc<Outbox>>,
     bell: Option<Arc<Bell>>,
+    deferred: Vec<Arc<dyn Deferred>>,
+}
+
+impl Default for Wakes {
+    fn default() -> Self {
+        Self::at(clock::now_ms())
+    }
 }
 
 impl Wakes {
-    /// Wakes the owners.
+    /// A batch that began at that time.
+    pub fn at(now_ms: u64) -> Self {
+        Self { now_ms, outboxes: Vec::new(), bell: None, deferred: Vec::new() }
+    }
+
+    /// When it began: milliseconds since 1970.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The next batch begins.
+    pub fn begin(&mut self) {
+        self.now_ms = clock::now_ms();
+    }
+
+    /// Does that later, when no lock is held.
+    pub fn defer(&mut self, work: Arc<dyn Deferred>) {
+        self.deferred.push(work);
+    }
+
+    /// Does what was deferred, and what that defers, in order.
+    #[inline]
+    pub fn run_deferred(&mut self) {
+        while !self.deferred.is_empty() {
+            for work in std::mem::take(&mut self.deferred) {
+                work.run(self);
+            }
+        }
+    }
+
+    /// Does what was deferred and wakes the owners.
     pub fn flush(&mut self) {
+        self.run_deferred();
         if let Some(bell) = self.bell.take() {
             bell.ring();
         }
@@ -116,6 +165,12 @@ impl Wakes {
         if self.bell.is_none() {
             self.bell = Some(bell.clone());
         }
+    }
+}
+
+impl std::fmt::Debug for Wakes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wakes").field("now_ms", &self.now_ms).finish_non_exhaustive()
     }
 }
 
@@ -236,7 +291,8 @@ mod tests {
 
     fn entry(id: u64, body: &[u8]) -> Entry {
         let message = Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(body), false);
-        Entry { id: MessageId(id), seq: Seq::NONE, redelivered: false, message }
+        let attempts = Attempts::default();
+        Entry { id: MessageId(id), seq: Seq::NONE, redelivered: false, attempts, message }
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn stopped(random: &mut Random, checkpoint: Option<u64>, clean: bool) -> Stopped
         }
     }
     if clean {
-        store.close(&[(QUEUE, MessageId(0))]);
+        store.close(&[(QUEUE, 0)]);
     }
     drop(store);
     Stopped { directory, bodies, last_batch, last_batches }
@@ -214,7 +214,7 @@ fn start(stopped: &Stopped, path: &Path, what: &str) -> After {
 /// A damaged store takes messages like any other.
 fn goes_on(store: &Store, recovered: &Recovered, what: &str) {
     let mut wakes = Wakes::default();
-    let last = recovered.queues.get(&QUEUE).map_or(0, |queue| queue.last.0);
+    let last = recovered.queues.get(&QUEUE).map_or(0, |queue| queue.last);
     let id = MessageId(last.max(MESSAGES) + 1);
     let message = Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(b"new"), true);
     let seq = store.append(QUEUE, id, &message, &mut wakes);

@@ -21,8 +21,8 @@ use proptest::prelude::*;
 use warren::message::{Body, Message, MessageId, Seq, address};
 use warren::outbox::{ConsumerId, Entry, OUTBOX_MAX_BYTES, Outbox, Outgoing, Wakes};
 use warren::queue::{
-    Answer, Backing, ChannelCredit, Closed, ConsumerSpec, Counts, Got, Kept, QueueState, Refused,
-    Released, Remains, Unless,
+    Answer, Backing, ChannelCredit, Conditions, ConsumerSpec, Counts, Got, Kept, Nature, NotTaken,
+    QueueState, Refused, Released, Remains, Unless,
 };
 
 #[path = "common/shelf.rs"]
@@ -259,7 +259,7 @@ impl Model {
 
     fn counts(&self) -> Counts {
         let consumers = self.consumers.len();
-        Counts { ready: self.ready.len(), unacked: self.unacked, consumers }
+        Counts { ready: self.ready.len(), unacked: self.unacked, consumers, ..Counts::default() }
     }
 }
 
@@ -298,8 +298,9 @@ struct World {
 
 impl World {
     fn new(single_active: bool, window_bytes: usize) -> Self {
+        let nature = Nature { single_active, ..Nature::default() };
         Self {
-            queue: QueueState::with_window(single_active, window_bytes),
+            queue: QueueState::with_window(nature, Arc::default(), window_bytes),
             shelf: Shelf::new(window_bytes),
             model: Model { single_active, ..Model::default() },
             channels: Default::default(),
@@ -402,7 +403,7 @@ impl World {
         };
         let published = self.queue.publish(message, hand_over, &self.shelf, &mut self.wakes);
         if self.model.closed {
-            prop_assert_eq!(published, Err(Closed));
+            prop_assert_eq!(published, Err(NotTaken::Closed));
             return Ok(());
         }
         self.published += 1;
@@ -507,7 +508,7 @@ impl World {
                 let ready = ids.filter(|_| !self.model.closed).map(|id| (id, true));
                 self.model.ready.extend(ready);
                 let entries = run.iter().map(|held| held.kept.clone());
-                self.queue.requeue(id, entries, &self.shelf, &mut self.wakes);
+                self.queue.requeue(id, entries, false, &self.shelf, &mut self.wakes);
             } else {
                 self.gone.extend(ids);
                 self.queue.settle(id, run.len(), &self.shelf, &mut self.wakes);
@@ -534,7 +535,7 @@ impl World {
         let own = self.model.consumers.iter().filter(|c| c.channel == at);
         let consumers: Vec<_> = own.map(|c| c.id).collect();
         for id in &consumers {
-            self.queue.detach(*id);
+            self.queue.detach(*id, self.wakes.now_ms());
         }
         for id in &consumers {
             self.model.remove(*id);
@@ -579,7 +580,8 @@ impl World {
         } else {
             Ok((model.ready.len(), model.consumers.iter().map(|c| c.id).collect::<Vec<_>>()))
         };
-        let remains = self.queue.close(if_unused, if_empty, &self.shelf);
+        let conditions = Conditions { if_unused, if_empty, ..Conditions::default() };
+        let remains = self.queue.close(conditions, self.wakes.now_ms(), &self.shelf);
         let remains = remains.map(|Remains { ready, consumers, .. }| {
             (ready.len(), consumers.into_iter().map(|(id, _)| id).collect::<Vec<_>>())
         });
@@ -682,9 +684,10 @@ impl World {
 }
 
 /// A delivery that goes back. The store has forgotten it if it needed no acknowledgement.
-fn on_its_way(Held { kept: Kept { id, seq, redelivered, message }, no_ack, .. }: Held) -> Entry {
+fn on_its_way(Held { kept, no_ack, .. }: Held) -> Entry {
+    let Kept { id, seq, redelivered, attempts, message, .. } = kept;
     let seq = if no_ack { Seq::NONE } else { seq };
-    Entry { id, seq, redelivered, message: message.expect("still in memory") }
+    Entry { id, seq, redelivered, attempts, message: message.expect("still in memory") }
 }
 
 proptest! {
@@ -722,6 +725,12 @@ proptest! {
 /// Without a store: everything is transient.
 struct NoStore;
 
+/// Messages ready and unacknowledged, and consumers.
+fn few(queue: &QueueState) -> (usize, usize, usize) {
+    let Counts { ready, unacked, consumers, .. } = queue.counts();
+    (ready, unacked, consumers)
+}
+
 impl Backing for NoStore {
     fn append(&self, _: MessageId, _: &Message, _: &mut Wakes) -> Seq {
         Seq::NONE
@@ -738,6 +747,8 @@ impl Backing for NoStore {
     fn remove(&self, _: &[(MessageId, Seq)], _: &mut Wakes) {
         panic!("nothing was stored")
     }
+
+    fn count(&self, _: &Kept, _: &mut Wakes) {}
 
     fn remove_range(&self, _: MessageId, _: MessageId, _: &mut Wakes) {
         panic!("nothing was stored")
@@ -777,7 +788,8 @@ fn delivered(outbox: &Arc<Outbox>) -> (Vec<u64>, bool) {
 
 #[test]
 fn a_full_outbox_keeps_messages_in_the_queue_until_there_is_room() {
-    let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
+    let (mut queue, mut wakes) =
+        (QueueState::new(Nature::default(), Arc::default()), Wakes::default());
     let outbox = Arc::new(Outbox::default());
     queue
         .consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &NoStore, &mut wakes)
@@ -785,23 +797,24 @@ fn a_full_outbox_keeps_messages_in_the_queue_until_there_is_room() {
     for number in 1..=4 {
         publish(&mut queue, number, OUTBOX_MAX_BYTES / 2, &mut wakes);
     }
-    assert_eq!(queue.counts(), Counts { ready: 2, unacked: 2, consumers: 1 });
+    assert_eq!(few(&queue), (2, 2, 1));
     assert_eq!(delivered(&outbox), (vec![1, 2], true));
     queue.settle(Some(ConsumerId(1)), 1, &NoStore, &mut wakes);
     assert_eq!(delivered(&outbox), (vec![3, 4], false));
-    assert_eq!(queue.counts(), Counts { ready: 0, unacked: 3, consumers: 1 });
+    assert_eq!(few(&queue), (0, 3, 1));
 }
 
 #[test]
 fn what_a_full_outbox_refused_is_delivered_when_it_is_told_of_room() {
-    let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
+    let (mut queue, mut wakes) =
+        (QueueState::new(Nature::default(), Arc::default()), Wakes::default());
     let outbox = Arc::new(Outbox::default());
     publish(&mut queue, 1, OUTBOX_MAX_BYTES, &mut wakes);
     publish(&mut queue, 2, 1, &mut wakes);
     queue
         .consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &NoStore, &mut wakes)
         .unwrap();
-    assert_eq!(queue.counts(), Counts { ready: 1, unacked: 1, consumers: 1 });
+    assert_eq!(few(&queue), (1, 1, 1));
     publish(&mut queue, 3, 1, &mut wakes);
     assert_eq!(queue.counts().ready, 2, "nobody overtakes the refused one");
     assert_eq!(delivered(&outbox), (vec![1], true));
@@ -811,7 +824,8 @@ fn what_a_full_outbox_refused_is_delivered_when_it_is_told_of_room() {
 
 #[test]
 fn a_consumer_with_a_full_outbox_does_not_hold_up_the_others() {
-    let (mut queue, mut wakes) = (QueueState::new(false), Wakes::default());
+    let (mut queue, mut wakes) =
+        (QueueState::new(Nature::default(), Arc::default()), Wakes::default());
     let (stuck, quick) = (Arc::new(Outbox::default()), Arc::new(Outbox::default()));
     queue.consume(ConsumerSpec::plain(ConsumerId(1), stuck.clone()), &NoStore, &mut wakes).unwrap();
     publish(&mut queue, 1, OUTBOX_MAX_BYTES, &mut wakes);
@@ -825,7 +839,8 @@ fn a_consumer_with_a_full_outbox_does_not_hold_up_the_others() {
 
 #[test]
 fn an_answer_from_before_a_purge_is_not_taken_for_a_later_one() {
-    let (mut queue, mut wakes) = (QueueState::with_window(false, 1), Wakes::default());
+    let (mut queue, mut wakes) =
+        (QueueState::with_window(Nature::default(), Arc::default(), 1), Wakes::default());
     let (shelf, outbox) = (Shelf::new(1), Arc::new(Outbox::default()));
     let fill = |queue: &mut QueueState, numbers: std::ops::RangeInclusive<u64>| {
         for number in numbers {

@@ -142,15 +142,34 @@ impl<'a> Properties<'a> {
     /// short string can be is cut off.
     pub fn with_reply_to(&self, address: &[u8]) -> Vec<u8> {
         let address = address.get(..SHORT_STRING_BYTES_MAX).unwrap_or(address);
-        let start = values_start(&[self.content_type, self.content_encoding, self.correlation_id])
-            + self.headers.map_or(0, table_bytes)
-            + usize::from(self.delivery_mode.is_some())
-            + usize::from(self.priority.is_some());
         let old_bytes = self.reply_to.map_or(0, short_string_bytes);
         let mut value = Vec::with_capacity(short_string_bytes(address));
         value.push(address.len() as u8);
         value.extend_from_slice(address);
-        self.replace(REPLY_TO, start, old_bytes, &value)
+        self.replace(REPLY_TO, self.reply_to_start(), old_bytes, &value)
+    }
+
+    /// A copy without expiration.
+    pub fn without_expiration(&self) -> Vec<u8> {
+        let Some(expiration) = self.expiration else { return self.raw.to_vec() };
+        let start = self.reply_to_start() + self.reply_to.map_or(0, short_string_bytes);
+        let mut out = self.replace(EXPIRATION, start, short_string_bytes(expiration), &[]);
+        if let Some(flags) = out.first_chunk_mut() {
+            *flags = (u16::from_be_bytes(*flags) & !EXPIRATION).to_be_bytes();
+        }
+        out
+    }
+
+    /// Its time to live in milliseconds, if it has one that can be read.
+    pub fn expiration_ms(&self) -> Option<u64> {
+        std::str::from_utf8(self.expiration?).ok()?.parse().ok()
+    }
+
+    fn reply_to_start(&self) -> usize {
+        values_start(&[self.content_type, self.content_encoding, self.correlation_id])
+            + self.headers.map_or(0, table_bytes)
+            + usize::from(self.delivery_mode.is_some())
+            + usize::from(self.priority.is_some())
     }
 
     fn replace(&self, flag: u16, start: usize, old_bytes: usize, value: &[u8]) -> Vec<u8> {

@@ -90,13 +90,18 @@ impl<'a> TableView<'a> {
     pub fn without(&self, name: &str) -> Option<Table> {
         let name = name.as_bytes();
         self.raw_fields().find(|(found, _)| *found == name)?;
+        Some(self.filtered(|found| found != name).build())
+    }
+
+    /// Begins a table with the entries whose names pass, byte for byte.
+    pub fn filtered(&self, passes: impl Fn(&[u8]) -> bool) -> TableBuilder {
         let mut kept = Vec::with_capacity(self.0.len());
-        for (found, value) in self.raw_fields().filter(|(found, _)| *found != name) {
-            kept.push(found.len() as u8);
-            kept.extend_from_slice(found);
+        for (name, value) in self.raw_fields().filter(|(name, _)| passes(name)) {
+            kept.push(name.len() as u8);
+            kept.extend_from_slice(name);
             kept.extend_from_slice(value);
         }
-        Some(Table(kept.into()))
+        TableBuilder::from_view(TableView::trusted(&kept))
     }
 
     /// Names and values, the latter still with their type tag in front.

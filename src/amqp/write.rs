@@ -72,6 +72,13 @@ impl WriteQueue {
         self.tail.extend_from_slice(&[u8::from(multiple), FRAME_END]);
     }
 
+    /// Appends `basic.nack` (60, 120) of one message to its publisher.
+    pub fn refuse(&mut self, channel: u16, delivery_tag: u64) {
+        self.method_head(channel, 60, 120, 9);
+        self.tail.extend_from_slice(&delivery_tag.to_be_bytes());
+        self.tail.extend_from_slice(&[0, FRAME_END]);
+    }
+
     /// Appends a heartbeat.
     pub fn heartbeat(&mut self) {
         self.tail.extend_from_slice(&[FrameKind::Heartbeat.octet(), 0, 0, 0, 0, 0, 0, FRAME_END]);

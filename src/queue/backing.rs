@@ -3,7 +3,7 @@
 //! Everything here is called under the queue's lock, so an answer to `read` must come later, from
 //! elsewhere.
 
-use super::Queue;
+use super::{Kept, Queue};
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::Wakes;
 use crate::store::{Read, ReadBack, Wanted};
@@ -18,6 +18,8 @@ pub trait Backing {
     fn is_memory_short(&self) -> bool;
     /// Messages are settled for good. There is at least one, and the store has had each.
     fn remove(&self, settled: &[(MessageId, Seq)], wakes: &mut Wakes);
+    /// A message has come back.
+    fn count(&self, kept: &Kept, wakes: &mut Wakes);
     /// All of them are, both ends included.
     fn remove_range(&self, first: MessageId, last: MessageId, wakes: &mut Wakes);
     /// Asks for messages.
@@ -30,44 +32,50 @@ pub trait Backing {
 
 impl Backing for Queue {
     fn append(&self, id: MessageId, message: &Message, wakes: &mut Wakes) -> Seq {
-        self.store.append(self.spec.id, id, message, wakes)
+        self.store().append(self.spec.id, id, message, wakes)
     }
 
     fn is_settled(&self, seq: Seq) -> bool {
-        self.store.is_settled(seq)
+        self.store().is_settled(seq)
     }
 
     fn is_memory_short(&self) -> bool {
-        self.store.is_memory_short()
+        self.store().is_memory_short()
     }
 
     fn remove(&self, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
-        self.store.remove(self.spec.id, settled, wakes);
+        self.store().remove(self.spec.id, settled, wakes);
+    }
+
+    fn count(&self, kept: &Kept, wakes: &mut Wakes) {
+        if kept.seq != Seq::NONE {
+            self.store().count(self.spec.id, kept.id, kept.seq, kept.attempts, wakes);
+        }
     }
 
     fn remove_range(&self, first: MessageId, last: MessageId, wakes: &mut Wakes) {
-        self.store.remove_range(self.spec.id, first, last, wakes);
+        self.store().remove_range(self.spec.id, first, last, wakes);
     }
 
     fn read(&self, wanted: Wanted, max_bytes: usize, token: u64) {
         // Without anybody who holds the queue nobody waits for its messages either.
         if let Some(this) = self.this.upgrade() {
-            self.store.read(self.spec.id, wanted, max_bytes, token, this);
+            self.store().read(self.spec.id, wanted, max_bytes, token, this);
         }
     }
 
     fn resize_window(&self, window_bytes: usize) -> usize {
-        self.store.windows().resize(window_bytes)
+        self.store().windows().resize(window_bytes)
     }
 
     fn give_window_back(&self, window_bytes: usize) {
-        self.store.windows().give_back(window_bytes);
+        self.store().windows().give_back(window_bytes);
     }
 }
 
 impl ReadBack for Queue {
     fn on_read(&self, token: u64, read: Read, wakes: &mut Wakes) {
-        let answer = self.state.lock().on_read(token, read, self, wakes);
+        let answer = self.change(wakes, |state, wakes| state.on_read(token, read, self, wakes));
         self.report(answer);
     }
 }

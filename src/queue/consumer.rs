@@ -84,22 +84,40 @@ impl Consumer {
     }
 }
 
+/// How the one consumer is chosen that alone gets messages, if only one does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Succession {
+    /// All consumers get messages.
+    #[default]
+    None,
+    /// The active one stays until it leaves.
+    Stays,
+    /// It gives way to one of a higher priority once it has settled what it holds.
+    GivesWay,
+}
+
 /// The consumers of one queue.
 #[derive(Debug, Default)]
 pub(super) struct Consumers {
     all: HashMap<ConsumerId, Consumer>,
     /// Those that may have room, highest priority first. Some may have left meanwhile.
     rings: Vec<(i64, VecDeque<ConsumerId>)>,
-    single_active: bool,
+    succession_rule: Succession,
     active: Option<ConsumerId>,
+    /// The active one gets nothing more: somebody else is to take over.
+    gives_way: bool,
     /// Who becomes active next, if only one is: the highest priority, then the longest there.
     succession: BTreeSet<(Reverse<i64>, ConsumerId)>,
     exclusive: Option<ConsumerId>,
 }
 
 impl Consumers {
-    pub(super) fn new(single_active: bool) -> Self {
-        Self { single_active, ..Self::default() }
+    pub(super) fn new(succession_rule: Succession) -> Self {
+        Self { succession_rule, ..Self::default() }
+    }
+
+    fn single_active(&self) -> bool {
+        self.succession_rule != Succession::None
     }
 
     pub(super) fn len(&self) -> usize {
@@ -119,14 +137,49 @@ impl Consumers {
         if spec.exclusive {
             self.exclusive = Some(id);
         }
-        if self.single_active {
+        if self.single_active() {
             self.succession.insert((Reverse(spec.priority), id));
         }
         self.all.insert(id, Consumer { spec, unacked: 0, in_ring: false });
-        if self.single_active && self.active.is_none() {
+        if self.single_active() && self.active.is_none() {
             self.active = Some(id);
         }
         self.resume(id);
+        self.look_for_successor();
+    }
+
+    /// Where a higher priority takes over, it does so once the active one holds nothing.
+    fn look_for_successor(&mut self) {
+        let Some(active) = self.active.filter(|_| self.succession_rule == Succession::GivesWay)
+        else {
+            return;
+        };
+        let first = self.succession.first().map(|(_, first)| *first);
+        let holds = self.all.get(&active).map_or(0, |consumer| consumer.unacked);
+        let outranked = match (self.all.get(&active), first.and_then(|id| self.all.get(&id))) {
+            (Some(active), Some(first)) => first.spec.priority > active.spec.priority,
+            _ => false,
+        };
+        if !outranked {
+            return;
+        }
+        self.gives_way = true;
+        self.rings.clear();
+        if let Some(consumer) = self.all.get_mut(&active) {
+            consumer.in_ring = false;
+        }
+        if holds == 0 {
+            self.succeed();
+        }
+    }
+
+    /// The next one becomes active.
+    fn succeed(&mut self) {
+        self.gives_way = false;
+        self.active = self.succession.first().map(|(_, next)| *next);
+        if let Some(next) = self.active {
+            self.resume(next);
+        }
     }
 
     /// Removes a consumer. True if it was there.
@@ -136,10 +189,12 @@ impl Consumers {
         self.exclusive.take_if(|exclusive| *exclusive == id);
         self.sweep_rings();
         if self.active == Some(id) {
-            self.active = self.succession.first().map(|(_, next)| *next);
-            if let Some(next) = self.active {
-                self.resume(next);
-            }
+            self.succeed();
+        } else if self.gives_way {
+            // The one that was to take over may be the one that has left.
+            self.gives_way = false;
+            self.active.into_iter().for_each(|active| self.resume(active));
+            self.look_for_successor();
         }
         true
     }
@@ -156,13 +211,16 @@ impl Consumers {
     pub(super) fn settle(&mut self, id: ConsumerId, count: u32) {
         if let Some(consumer) = self.all.get_mut(&id) {
             consumer.unacked = consumer.unacked.saturating_sub(count);
+            if self.gives_way && self.active == Some(id) {
+                return self.look_for_successor();
+            }
             self.resume(id);
         }
     }
 
     /// Puts a consumer that may have room back in the ring.
     pub(super) fn resume(&mut self, id: ConsumerId) {
-        if self.single_active && self.active != Some(id) {
+        if self.single_active() && (self.active != Some(id) || self.gives_way) {
             return;
         }
         let Some(consumer) = self.all.get_mut(&id) else { return };

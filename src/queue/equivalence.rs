@@ -69,7 +69,7 @@ impl Queue {
         let subject = self.to_string();
         same_flag(&subject, "durable", asked.durable, self.spec.durable)?;
         same_flag(&subject, "auto_delete", asked.auto_delete, self.spec.auto_delete)?;
-        let keys = match self.spec.options.kind {
+        let keys = match self.spec.options.nature.kind {
             QueueKind::Classic => CLASSIC_KEYS,
             QueueKind::Quorum => QUORUM_KEYS,
         };

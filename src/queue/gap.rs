@@ -1,6 +1,7 @@
 //! The part of a queue that is only in the store, and what is asked of the store to get it back.
 
-use crate::message::MessageId;
+use crate::message::{Message, MessageId};
+use crate::outbox::Entry;
 use crate::store::Wanted;
 
 /// A run of ready messages that are on disk and not in memory.
@@ -12,23 +13,39 @@ pub struct Gap {
     pub last: MessageId,
     /// How many there are.
     pub count: u64,
+    /// Octets of their bodies.
+    pub body_bytes: u64,
 }
 
 impl Gap {
     /// The message behind all others has left memory.
-    pub(super) fn append(gap: &mut Option<Self>, id: MessageId) {
-        match gap {
-            Some(gap) => (gap.last, gap.count) = (id, gap.count + 1),
-            None => *gap = Some(Self { first: id, last: id, count: 1 }),
-        }
+    pub(super) fn append(gap: &mut Option<Self>, entry: &Entry) {
+        let gap = gap.get_or_insert_with(|| Self::before(entry.id));
+        gap.last = entry.id;
+        gap.note(entry);
     }
 
     /// The message before all others has.
-    pub(super) fn prepend(gap: &mut Option<Self>, id: MessageId) {
-        match gap {
-            Some(gap) => (gap.first, gap.count) = (id, gap.count + 1),
-            None => *gap = Some(Self { first: id, last: id, count: 1 }),
-        }
+    pub(super) fn prepend(gap: &mut Option<Self>, entry: &Entry) {
+        let gap = gap.get_or_insert_with(|| Self::before(entry.id));
+        gap.first = entry.id;
+        gap.note(entry);
+    }
+
+    fn before(id: MessageId) -> Self {
+        Self { first: id, last: id, count: 0, body_bytes: 0 }
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        self.count += 1;
+        self.body_bytes += entry.message.body_bytes() as u64;
+    }
+
+    /// A message of it is in memory again.
+    pub(super) fn give_back(&mut self, id: MessageId, message: &Message) {
+        self.begin_behind(id);
+        self.count = self.count.saturating_sub(1);
+        self.body_bytes = self.body_bytes.saturating_sub(message.body_bytes() as u64);
     }
 
     /// Everything up to there has been looked for.

@@ -3,7 +3,7 @@
 //! Whoever holds many of them drops the messages of those that the store can give back; the place
 //! in the queue is all that is needed to settle one, and to put it back.
 
-use crate::message::{Message, MessageId, Seq};
+use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::Entry;
 
 /// An entry whose message may have been dropped, since the store has it.
@@ -15,6 +15,10 @@ pub struct Kept {
     pub seq: Seq,
     /// Whether the queue has handed it out before.
     pub redelivered: bool,
+    /// How often it has come back, in a queue that counts.
+    pub attempts: Attempts,
+    /// The size of its body.
+    pub body_bytes: u32,
     /// The message, if it is in memory.
     pub message: Option<Message>,
 }
@@ -36,13 +40,14 @@ impl Kept {
 
     /// As an entry, if the message is in memory.
     pub(super) fn into_entry(self) -> Option<Entry> {
-        let Self { id, seq, redelivered, message } = self;
-        message.map(|message| Entry { id, seq, redelivered, message })
+        let Self { id, seq, redelivered, attempts, message, .. } = self;
+        message.map(|message| Entry { id, seq, redelivered, attempts, message })
     }
 }
 
 impl From<Entry> for Kept {
-    fn from(Entry { id, seq, redelivered, message }: Entry) -> Self {
-        Self { id, seq, redelivered, message: Some(message) }
+    fn from(Entry { id, seq, redelivered, attempts, message }: Entry) -> Self {
+        let body_bytes = u32::try_from(message.body_bytes()).unwrap_or(u32::MAX);
+        Self { id, seq, redelivered, attempts, body_bytes, message: Some(message) }
     }
 }

@@ -10,24 +10,37 @@ use crate::error::{Error, Result};
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outgoing, Wakes};
 use crate::store::{QueueId, RecoveredQueue, Store};
+use crate::timers::OnTime;
 
 mod backing;
 mod consumer;
+mod death;
 pub mod equivalence;
 mod gap;
+mod home;
 mod kept;
+mod levels;
 mod options;
 mod ready;
+mod rules;
 mod run;
+mod settings;
 mod state;
+mod undertaker;
 
 pub use backing::Backing;
 pub use consumer::{ChannelCredit, ConsumerSpec};
+pub use death::{Dead, DeadLettered, Reason, dead_letter, is_cycle};
 pub use gap::{Answer, Gap, Request};
+pub use home::{Brought, Home, Host};
 pub use kept::Kept;
-pub use options::{QueueKind, QueueOptions, Refusal};
+pub use levels::Levels;
+pub use options::{Nature, QueueKind, QueueOptions, Refusal};
 pub use ready::Ready;
-pub use state::{Closed, Counts, Got, QueueState, Refused, Released, Remains, Unless};
+pub use rules::{DeadLetter, Rules, falls_back_to_at_most_once};
+pub use settings::{Overflow, Settings, Strategy};
+pub use state::Conditions;
+pub use state::{Counts, Got, NotTaken, QueueState, Refused, Released, Remains, Unless};
 
 /// Identifies a connection in the whole process; the owner of exclusive queues.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -56,7 +69,7 @@ pub struct QueueSpec {
 #[derive(Debug)]
 pub struct Queue {
     spec: QueueSpec,
-    store: Arc<Store>,
+    home: Arc<Home>,
     state: Mutex<QueueState>,
     /// For the store, to answer to.
     this: Weak<Self>,
@@ -64,20 +77,81 @@ pub struct Queue {
 
 impl Queue {
     /// An empty queue.
-    pub fn new(spec: QueueSpec, store: Arc<Store>) -> Arc<Self> {
-        let state = QueueState::new(spec.options.single_active);
-        Self::with_state(spec, store, state)
+    pub fn new(spec: QueueSpec, rules: Arc<Rules>, home: Arc<Home>) -> Arc<Self> {
+        let state = QueueState::new(spec.options.nature, rules);
+        Self::with_state(spec, home, state)
     }
 
     /// A queue that the store knows from before.
-    pub fn recovered(spec: QueueSpec, queue: &RecoveredQueue, store: Arc<Store>) -> Arc<Self> {
-        let state = QueueState::recovered(spec.options.single_active, queue);
-        Self::with_state(spec, store, state)
+    pub fn recovered(
+        spec: QueueSpec,
+        rules: Arc<Rules>,
+        queue: &RecoveredQueue,
+        home: Arc<Home>,
+    ) -> Arc<Self> {
+        let state = QueueState::recovered(spec.options.nature, rules, queue);
+        Self::with_state(spec, home, state)
     }
 
-    fn with_state(spec: QueueSpec, store: Arc<Store>, state: QueueState) -> Arc<Self> {
+    fn with_state(spec: QueueSpec, home: Arc<Home>, state: QueueState) -> Arc<Self> {
         let state = Mutex::new(state);
-        Arc::new_cyclic(|this| Self { spec, store, state, this: this.clone() })
+        let queue = Arc::new_cyclic(|this| Self { spec, home, state, this: this.clone() });
+        queue.note_use(&mut Wakes::default());
+        queue
+    }
+
+    fn store(&self) -> &Arc<Store> {
+        &self.home.store
+    }
+
+    /// Has it looked after when its time has come, and its dead brought on. To be called at the
+    /// end of everything that changes the state.
+    #[inline]
+    fn look_after(&self, state: &mut QueueState, wakes: &mut Wakes) {
+        if !state.is_quiet() {
+            self.look_after_now(state, wakes);
+        }
+    }
+
+    #[cold]
+    fn look_after_now(&self, state: &mut QueueState, wakes: &mut Wakes) {
+        let Some(this) = self.this.upgrade() else { return };
+        if let Some((old_ms, at_ms)) = state.rearm(wakes.now_ms()) {
+            let who = Arc::downgrade(&this) as Weak<dyn OnTime>;
+            self.home.timers.arm(self.spec.id.0, old_ms, at_ms, who);
+        }
+        if state.begins_burial() {
+            wakes.defer(this);
+        }
+    }
+
+    /// What is in force for it.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.state.lock().rules().clone()
+    }
+
+    /// Other rules are in force from now on.
+    pub fn set_rules(&self, rules: Arc<Rules>, wakes: &mut Wakes) {
+        let mut state = self.state.lock();
+        state.set_rules(rules, self, wakes);
+        self.look_after(&mut state, wakes);
+    }
+
+    /// Somebody has declared it again.
+    pub fn note_use(&self, wakes: &mut Wakes) {
+        let mut state = self.state.lock();
+        state.note_use(wakes.now_ms());
+        self.look_after(&mut state, wakes);
+    }
+
+    /// Its time had come, but nothing was to be done: it is to be looked after again.
+    pub fn look_after_later(&self, wakes: &mut Wakes) {
+        self.look_after(&mut self.state.lock(), wakes);
+    }
+
+    /// Whether deliveries tell how often a message has come back.
+    pub fn counts_attempts(&self) -> bool {
+        self.state.lock().counts_attempts()
     }
 
     /// What it was declared with.
@@ -103,8 +177,8 @@ impl Queue {
         self.state.lock().counts()
     }
 
-    /// No message above this one has been handed out.
-    pub fn delivered_to(&self) -> MessageId {
+    /// No message above this sequence has been handed out.
+    pub fn delivered_to(&self) -> u64 {
         self.state.lock().delivered_to()
     }
 
@@ -122,33 +196,36 @@ impl Queue {
         message: Message,
         shared: Option<Seq>,
         wakes: &mut Wakes,
-    ) -> std::result::Result<Seq, Closed> {
+    ) -> std::result::Result<Seq, NotTaken> {
         let keeps = self.keeps(&message);
         // Under the lock, so that the log's order is the queue's.
         let hand_over = |id, message: &Message, wakes: &mut Wakes| match shared {
             _ if !keeps => Seq::NONE,
-            None => self.store.append(self.spec.id, id, message, wakes),
+            None => self.store().append(self.spec.id, id, message, wakes),
             Some(seq) => {
-                self.store.add(seq, self.spec.id, id);
+                self.store().add(seq, self.spec.id, id);
                 seq
             }
         };
-        let (_, seq) = self.state.lock().publish(message, hand_over, self, wakes)?;
-        Ok(seq)
+        let mut state = self.state.lock();
+        let taken = state.publish(message, hand_over, self, wakes);
+        self.look_after(&mut state, wakes);
+        taken.map(|(_, seq)| seq)
     }
 
     /// Takes the first message, for `basic.get`; with it, how many remain.
     pub fn get(&self, no_ack: bool, wakes: &mut Wakes) -> Option<(Entry, usize)> {
         loop {
-            let got = self.state.lock().get(no_ack, self, wakes);
+            let got = self.change(wakes, |state, wakes| state.get(no_ack, self, wakes));
             let request = match got {
                 Got::Taken(entry, remaining) => return Some((entry, remaining)),
                 Got::Nothing => return None,
                 Got::Elsewhere(request) => request,
             };
             // Without the lock: it takes as long as the disk does.
-            let read = self.store.read_now(self.spec.id, &request.wanted, request.max_bytes);
-            let answer = self.state.lock().on_read_now(&request, read, self, wakes);
+            let read = self.store().read_now(self.spec.id, &request.wanted, request.max_bytes);
+            let answer =
+                self.change(wakes, |state, wakes| state.on_read_now(&request, read, self, wakes));
             self.report(answer);
             if answer.told_nothing {
                 return None;
@@ -166,25 +243,49 @@ impl Queue {
     ) {
         let mut state = self.state.lock();
         state.settle(consumer, settled.len(), self, wakes);
+        self.look_after(&mut state, wakes);
         // A deleted queue's messages have gone with it.
         if !state.is_closed() && settled.iter().any(|(_, seq)| *seq != Seq::NONE) {
-            self.store.remove(self.spec.id, settled, wakes);
+            self.store().remove(self.spec.id, settled, wakes);
         }
     }
 
-    /// Puts deliveries back to their old places.
-    pub fn requeue(
+    /// Deliveries are rejected for good: they go to the dead-letter exchange, if there is one.
+    pub fn reject(
         &self,
         consumer: Option<ConsumerId>,
         entries: impl IntoIterator<Item = Kept>,
         wakes: &mut Wakes,
     ) {
-        self.state.lock().requeue(consumer, entries, self, wakes);
+        self.change(wakes, |state, wakes| state.reject(consumer, entries, self, wakes));
+    }
+
+    /// Puts deliveries back to their old places. `failed`: for a reason that counts as a failure.
+    pub fn requeue(
+        &self,
+        consumer: Option<ConsumerId>,
+        entries: impl IntoIterator<Item = Kept>,
+        failed: bool,
+        wakes: &mut Wakes,
+    ) {
+        self.change(wakes, |state, wakes| state.requeue(consumer, entries, failed, self, wakes));
+    }
+
+    /// One step of the state machine, and what follows from it.
+    fn change<R>(
+        &self,
+        wakes: &mut Wakes,
+        step: impl FnOnce(&mut QueueState, &mut Wakes) -> R,
+    ) -> R {
+        let mut state = self.state.lock();
+        let result = step(&mut state, wakes);
+        self.look_after(&mut state, wakes);
+        result
     }
 
     /// Removes a consumer whose deliveries come back with [`release`](Self::release).
-    pub fn detach(&self, id: ConsumerId) {
-        self.state.lock().detach(id);
+    pub fn detach(&self, id: ConsumerId, wakes: &mut Wakes) {
+        self.change(wakes, |state, wakes| state.detach(id, wakes.now_ms()));
     }
 
     /// Takes back what a channel that has ended held. True if the queue has to go with it.
@@ -195,6 +296,7 @@ impl Queue {
             self.keep_again(&mut held.unseen, wakes);
         }
         let unused = state.release(held, self, wakes);
+        self.look_after(&mut state, wakes);
         had_consumers && unused && self.spec.auto_delete
     }
 
@@ -202,13 +304,14 @@ impl Queue {
     fn keep_again(&self, unseen: &mut [Entry], wakes: &mut Wakes) {
         let settled = |entry: &&mut Entry| entry.seq == Seq::NONE && entry.message.persistent();
         for entry in unseen.iter_mut().filter(settled) {
-            entry.seq = self.store.append(self.spec.id, entry.id, &entry.message, wakes);
+            entry.seq = self.store().append(self.spec.id, entry.id, &entry.message, wakes);
         }
     }
 
     /// Adds a consumer.
     pub fn consume(&self, spec: ConsumerSpec, wakes: &mut Wakes) -> Result<()> {
-        self.state.lock().consume(spec, self, wakes).map_err(|refused| match refused {
+        let taken = self.change(wakes, |state, wakes| state.consume(spec, self, wakes));
+        taken.map_err(|refused| match refused {
             Refused::Closed => Error::not_found(format!("no {self}")),
             Refused::ExclusiveUse => Error::access_refused(format!("{self} in exclusive use")),
         })
@@ -216,12 +319,12 @@ impl Queue {
 
     /// Removes a consumer. True if the queue has to go with it.
     pub fn cancel(&self, id: ConsumerId, wakes: &mut Wakes) -> bool {
-        self.state.lock().cancel(id, self, wakes) && self.spec.auto_delete
+        self.change(wakes, |state, wakes| state.cancel(id, self, wakes)) && self.spec.auto_delete
     }
 
     /// Looks again at a consumer that may have room now.
     pub fn resume(&self, id: ConsumerId, wakes: &mut Wakes) {
-        self.state.lock().resume(id, self, wakes);
+        self.change(wakes, |state, wakes| state.resume(id, self, wakes));
     }
 
     /// Drops what is ready; how much that was.
@@ -241,13 +344,20 @@ impl Queue {
     /// gives the messages that were ready, which are better dropped without a lock.
     pub fn close(
         &self,
-        if_unused: bool,
-        if_empty: bool,
+        conditions: Conditions,
         wakes: &mut Wakes,
-    ) -> std::result::Result<Ready, Unless> {
-        let remains = self.state.lock().close(if_unused, if_empty, self)?;
+    ) -> std::result::Result<Levels, Unless> {
+        let remains = {
+            let mut state = self.state.lock();
+            let remains = state.close(conditions, wakes.now_ms(), self)?;
+            if let Some(armed_ms) = state.disarm() {
+                self.home.timers.disarm(self.spec.id.0, armed_ms);
+            }
+            self.look_after(&mut state, wakes);
+            remains
+        };
         if remains.handed_over && !self.spec.durable {
-            self.store.drop_queue(self.spec.id, wakes);
+            self.store().drop_queue(self.spec.id, wakes);
         }
         for (id, outbox) in remains.consumers {
             outbox.push(Outgoing::Cancelled(id), wakes);

@@ -3,7 +3,10 @@
 //! Texts and rules are RabbitMQ's: clients match on them. A key that no queue type knows is kept
 //! and shown, and means nothing. Knows nothing of what the options do.
 
+use super::consumer::Succession;
+use super::rules::Rules;
 use crate::amqp::table::{Table, Value};
+use crate::message::Traits;
 
 /// Ten years: the longest time that RabbitMQ accepts.
 const DURATION_MAX_MS: i64 = 315_360_000_000;
@@ -20,13 +23,65 @@ pub enum QueueKind {
     Quorum,
 }
 
-/// What a queue was declared with, beside its flags.
-#[derive(Clone, Debug, Default)]
-pub struct QueueOptions {
+/// The highest priority of a quorum queue's messages.
+const QUORUM_PRIORITY_MAX: u8 = 31;
+/// The priority of those that have none.
+const QUORUM_PRIORITY: u8 = 4;
+
+/// What a queue is for as long as it lives, whatever policies say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Nature {
     /// Its type.
     pub kind: QueueKind,
     /// `x-single-active-consumer`.
     pub single_active: bool,
+    /// `x-max-priority` of a classic queue.
+    pub max_priority: Option<u8>,
+}
+
+impl Nature {
+    /// The highest level that its messages may have.
+    pub(super) fn highest_level(self) -> u16 {
+        match (self.kind, self.max_priority) {
+            (QueueKind::Quorum, _) => QUORUM_PRIORITY_MAX.into(),
+            // RabbitMQ makes no difference between none and one.
+            (QueueKind::Classic, Some(max)) => max.max(1).into(),
+            (QueueKind::Classic, None) => 0,
+        }
+    }
+
+    /// The level of such a message.
+    #[inline]
+    pub(super) fn level(self, traits: Traits) -> u16 {
+        let default = match self.kind {
+            QueueKind::Classic if self.max_priority.is_none() => return 0,
+            QueueKind::Classic => 0,
+            QueueKind::Quorum => QUORUM_PRIORITY,
+        };
+        u16::from(traits.priority().unwrap_or(default)).min(self.highest_level())
+    }
+
+    /// How its one consumer is chosen, if only one gets messages.
+    pub(super) fn succession(self) -> Succession {
+        match (self.single_active, self.kind) {
+            (false, _) => Succession::None,
+            (true, QueueKind::Classic) => Succession::Stays,
+            (true, QueueKind::Quorum) => Succession::GivesWay,
+        }
+    }
+
+    /// Whether it counts how often messages come back.
+    #[inline]
+    pub(super) fn counts(self, rules: &Rules) -> bool {
+        self.kind == QueueKind::Quorum || rules.delivery_limit.is_some()
+    }
+}
+
+/// What a queue was declared with, beside its flags.
+#[derive(Clone, Debug, Default)]
+pub struct QueueOptions {
+    /// What it is.
+    pub nature: Nature,
     /// The arguments as they came.
     pub arguments: Table,
 }
@@ -134,19 +189,6 @@ const RULES: &[(&str, For, Rule)] = &[
     ("x-initial-cluster-size", For::Stream, Rule::Unchecked),
 ];
 
-/// Accepted and kept, but without effect so far: whoever declares them is told so in the log.
-const WITHOUT_EFFECT: &[&str] = &[
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-delivery-limit",
-    "x-consumer-timeout",
-];
-
 impl QueueOptions {
     /// Checks arguments that a new queue is declared with.
     pub fn parse(arguments: &Table) -> Result<Self, Refusal> {
@@ -159,17 +201,21 @@ impl QueueOptions {
             check(key, rule, &value, arguments)?;
         }
         let single_active = arguments.view().get("x-single-active-consumer");
-        Ok(Self {
+        let max_priority = arguments.view().get("x-max-priority").and_then(|value| value.as_int());
+        let nature = Nature {
             kind,
             single_active: matches!(single_active, Some(Value::Bool(true))),
-            arguments: arguments.clone(),
-        })
+            max_priority: max_priority.and_then(|max| u8::try_from(max).ok()),
+        };
+        Ok(Self { nature, arguments: arguments.clone() })
     }
 
     /// Only a classic queue may leave its name to the broker.
     pub fn check_name(&self, name: &str) -> Result<(), Refusal> {
-        match self.kind {
-            QueueKind::Quorum if name.is_empty() => Err(Refusal::NeedsName(self.kind.module())),
+        match self.nature.kind {
+            QueueKind::Quorum if name.is_empty() => {
+                Err(Refusal::NeedsName(QueueKind::Quorum.module()))
+            }
             _ => Ok(()),
         }
     }
@@ -181,7 +227,7 @@ impl QueueOptions {
         exclusive: bool,
         auto_delete: bool,
     ) -> Result<(), Refusal> {
-        if self.kind == QueueKind::Classic {
+        if self.nature.kind == QueueKind::Classic {
             return Ok(());
         }
         match (durable || exclusive, exclusive, auto_delete) {
@@ -190,12 +236,6 @@ impl QueueOptions {
             (_, _, true) => Err(Refusal::InvalidProperty("auto-delete")),
             _ => Ok(()),
         }
-    }
-
-    /// Arguments that were accepted and have no effect so far.
-    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> + '_ {
-        let view = self.arguments.view();
-        WITHOUT_EFFECT.iter().copied().filter(move |key| view.get(key).is_some())
     }
 }
 

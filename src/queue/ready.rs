@@ -11,9 +11,9 @@ use super::backing::Backing;
 use super::gap::{Answer, Gap, Request};
 use super::kept::Kept;
 use super::run::Run;
-use crate::message::{Message, MessageId, Seq};
+use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{Entry, Wakes};
-use crate::store::{Read, RecoveredQueue, WINDOW_MAX_BYTES, Wanted};
+use crate::store::{Read, RecoveredLevel, WINDOW_MAX_BYTES, Wanted};
 
 /// What may leave memory is looked for so many times while a window's worth of messages comes.
 const CHECKS_PER_WINDOW: usize = 4;
@@ -36,6 +36,7 @@ const IDLE_PART: usize = 8;
 pub struct Ready {
     returned: BTreeMap<MessageId, Kept>,
     returned_bytes: usize,
+    returned_body_bytes: u64,
     head: Run,
     gap: Option<Gap>,
     tail: Run,
@@ -57,6 +58,7 @@ impl Ready {
         Self {
             returned: BTreeMap::new(),
             returned_bytes: 0,
+            returned_body_bytes: 0,
             head: Run::default(),
             gap: None,
             tail: Run::default(),
@@ -69,10 +71,16 @@ impl Ready {
         }
     }
 
-    /// What the store has of a queue: all of it is still there.
-    pub(super) fn recovered(window_min_bytes: usize, queue: &RecoveredQueue) -> Self {
-        let RecoveredQueue { first, last, count, delivered_to } = *queue;
-        let gap = Some(Gap { first, last, count }).filter(|gap| !gap.is_over());
+    /// What the store has of a level: all of it is still there. Nothing above that sequence has
+    /// been handed out.
+    pub(super) fn recovered(
+        window_min_bytes: usize,
+        level: RecoveredLevel,
+        delivered_to: u64,
+    ) -> Self {
+        let RecoveredLevel { first, last, count, body_bytes } = level;
+        let delivered_to = MessageId::in_level(first.level(), delivered_to);
+        let gap = Some(Gap { first, last, count, body_bytes }).filter(|gap| !gap.is_over());
         Self { gap, delivered_to, ..Self::new(window_min_bytes) }
     }
 
@@ -87,6 +95,24 @@ impl Ready {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Octets of their bodies.
+    #[inline]
+    pub fn body_bytes(&self) -> u64 {
+        let in_gap = self.gap.map_or(0, |gap| gap.body_bytes);
+        self.returned_body_bytes + self.head.body_bytes() + in_gap + self.tail.body_bytes()
+    }
+
+    /// The first message, if it is in memory. Without a gap, what is in the tail is moved up.
+    pub(super) fn front(&mut self) -> Option<&Message> {
+        if self.returned.is_empty() {
+            if self.head.is_empty() && !self.tail.is_empty() && self.gap.is_none() {
+                self.refill();
+            }
+            return self.head.front().map(|entry| &entry.message);
+        }
+        self.returned.first_key_value()?.1.message.as_ref()
     }
 
     /// How many of them are in memory with their messages, and what they take of it.
@@ -126,7 +152,12 @@ impl Ready {
         if self.returned_bytes >= RETURNED_MAX_BYTES {
             kept.page_out(|seq| backing.is_settled(seq));
         }
+        self.insert_returned(kept);
+    }
+
+    fn insert_returned(&mut self, kept: Kept) {
         self.returned_bytes += kept.memory_bytes();
+        self.returned_body_bytes += u64::from(kept.body_bytes);
         self.returned.insert(kept.id, kept);
     }
 
@@ -146,8 +177,7 @@ impl Ready {
     pub(super) fn unpop(&mut self, entry: Entry) {
         // What has been handed out before was put back, and so may have neighbours there.
         if entry.id <= self.delivered_to {
-            self.returned_bytes += entry.message.memory_bytes();
-            self.returned.insert(entry.id, entry.into());
+            self.insert_returned(entry.into());
         } else {
             self.head.push_front(entry);
         }
@@ -162,9 +192,10 @@ impl Ready {
     fn pop_returned(&mut self) -> Option<Entry> {
         let first = self.returned.first_entry()?;
         first.get().message.as_ref()?;
-        let entry = first.remove().into_entry()?;
-        self.returned_bytes -= entry.message.memory_bytes();
-        Some(entry)
+        let kept = first.remove();
+        self.returned_bytes -= kept.memory_bytes();
+        self.returned_body_bytes -= u64::from(kept.body_bytes);
+        kept.into_entry()
     }
 
     /// Without a gap: fills the window from the tail.
@@ -236,7 +267,7 @@ impl Ready {
         self.trim_head(backing);
         for _ in 0..LEAVE_MAX {
             let Some(entry) = self.pop_tail_if(|entry| is_on_disk(entry, backing)) else { break };
-            Gap::append(&mut self.gap, entry.id);
+            Gap::append(&mut self.gap, &entry);
         }
         self.tail.shrink();
     }
@@ -249,7 +280,7 @@ impl Ready {
         while self.head.bytes() > self.window_bytes && self.head.len() > 1 {
             let last = self.head.pop_back_if(|entry| is_on_disk(entry, backing));
             let Some(entry) = last else { break };
-            Gap::prepend(&mut self.gap, entry.id);
+            Gap::prepend(&mut self.gap, &entry);
         }
     }
 
@@ -326,14 +357,13 @@ impl Ready {
         let Some(gap) = self.gap.as_mut().filter(|gap| gap.first == first) else {
             return Answer::default();
         };
-        for (id, message) in read.messages {
+        for (id, message, attempts) in read.messages {
             if !gap.contains(id) {
                 continue;
             }
-            let redelivered = id <= self.delivered_to;
-            self.head.push_back(Entry { id, seq: Seq::ON_DISK, redelivered, message });
-            gap.begin_behind(id);
-            gap.count = gap.count.saturating_sub(1);
+            let redelivered = id <= self.delivered_to || attempts != Attempts::default();
+            gap.give_back(id, &message);
+            self.head.push_back(Entry { id, seq: Seq::ON_DISK, redelivered, attempts, message });
         }
         gap.begin_behind(read.up_to);
         let mut answer = Answer { lost: 0, told_nothing: gap.first == first };
@@ -349,8 +379,8 @@ impl Ready {
         let mut found = read.messages.into_iter().peekable();
         for id in ids.iter().take_while(|id| **id <= read.up_to) {
             answer.told_nothing = false;
-            while found.next_if(|(other, _)| other < id).is_some() {}
-            let message = found.next_if(|(other, _)| other == id).map(|(_, message)| message);
+            while found.next_if(|(other, ..)| other < id).is_some() {}
+            let message = found.next_if(|(other, ..)| other == id).map(|(_, message, _)| message);
             answer.lost += u64::from(self.on_returned(*id, message));
         }
         answer
@@ -364,6 +394,7 @@ impl Ready {
             return false;
         }
         let Some(message) = message else {
+            self.returned_body_bytes -= u64::from(kept.body_bytes);
             self.returned.remove(&id);
             return true;
         };

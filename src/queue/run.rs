@@ -14,6 +14,7 @@ const SHORT_PART: usize = 8;
 pub(super) struct Run {
     entries: VecDeque<Entry>,
     bytes: usize,
+    body_bytes: u64,
 }
 
 impl Run {
@@ -33,22 +34,34 @@ impl Run {
         self.bytes
     }
 
+    /// What their bodies have.
+    #[inline]
+    pub(super) fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// The first one.
+    #[inline]
+    pub(super) fn front(&self) -> Option<&Entry> {
+        self.entries.front()
+    }
+
     #[inline]
     pub(super) fn push_back(&mut self, entry: Entry) {
-        self.bytes += entry.message.memory_bytes();
+        self.note_in(&entry);
         self.entries.push_back(entry);
     }
 
     #[inline]
     pub(super) fn push_front(&mut self, entry: Entry) {
-        self.bytes += entry.message.memory_bytes();
+        self.note_in(&entry);
         self.entries.push_front(entry);
     }
 
     #[inline]
     pub(super) fn pop_front(&mut self) -> Option<Entry> {
         let entry = self.entries.pop_front()?;
-        self.bytes -= entry.message.memory_bytes();
+        self.note_out(&entry);
         if self.entries.is_empty() && self.entries.capacity() > KEEP_CAPACITY {
             self.entries = VecDeque::new();
         }
@@ -66,8 +79,20 @@ impl Run {
             return None;
         }
         let entry = self.entries.pop_back()?;
-        self.bytes -= entry.message.memory_bytes();
+        self.note_out(&entry);
         Some(entry)
+    }
+
+    #[inline]
+    fn note_in(&mut self, entry: &Entry) {
+        self.bytes += entry.message.memory_bytes();
+        self.body_bytes += entry.message.body_bytes() as u64;
+    }
+
+    #[inline]
+    fn note_out(&mut self, entry: &Entry) {
+        self.bytes -= entry.message.memory_bytes();
+        self.body_bytes -= entry.message.body_bytes() as u64;
     }
 
     /// All of them.

@@ -9,19 +9,33 @@ use std::sync::Arc;
 
 use super::backing::Backing;
 use super::consumer::{ChannelCredit, ConsumerSpec, Consumers, Taken};
+use super::death::Reason;
 use super::gap::{Answer, Request};
 use super::kept::Kept;
-use super::ready::Ready;
-use crate::message::{Message, MessageId, Seq};
+use super::levels::Levels;
+use super::options::Nature;
+use super::rules::Rules;
+use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
 use crate::store::{Read, RecoveredQueue, WINDOW_MIN_BYTES};
+
+mod attempts;
+mod burial;
+mod expiry;
+mod lease;
+mod overflow;
 
 /// The list of what has just left for good has room for so many when nothing leaves.
 const KEEP_CAPACITY: usize = 64;
 
-/// The queue was deleted.
+/// Why a message is not taken in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Closed;
+pub enum NotTaken {
+    /// The queue was deleted.
+    Closed,
+    /// It is full, and refuses what comes.
+    Full,
+}
 
 /// Why a consumer is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +44,17 @@ pub enum Refused {
     Closed,
     /// Somebody consumes exclusively, or the newcomer wants to and is not alone.
     ExclusiveUse,
+}
+
+/// When alone a queue is to be deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Conditions {
+    /// Not while it has consumers.
+    pub if_unused: bool,
+    /// Not while it has messages ready.
+    pub if_empty: bool,
+    /// Only if nobody has used it for as long as it may be left alone.
+    pub if_lease_is_over: bool,
 }
 
 /// Why a queue is not deleted.
@@ -45,7 +70,7 @@ pub enum Unless {
 #[derive(Debug)]
 pub struct Remains {
     /// The messages that were ready. Dropping a million of them takes a while: not under a lock.
-    pub ready: Ready,
+    pub ready: Levels,
     /// The store has messages of it that need not survive: it may not know of the end otherwise.
     pub handed_over: bool,
     /// The consumers that have to be told.
@@ -61,6 +86,10 @@ pub struct Counts {
     pub unacked: usize,
     /// Consumers, whether they have room or not.
     pub consumers: usize,
+    /// Octets of the bodies of those that wait.
+    pub ready_bytes: u64,
+    /// Dead, and not taken in elsewhere.
+    pub dead: usize,
 }
 
 /// What a channel held of a queue when it ended.
@@ -91,53 +120,125 @@ pub enum Got {
 /// The state of one queue.
 #[derive(Debug)]
 pub struct QueueState {
-    ready: Ready,
+    nature: Nature,
+    rules: Arc<Rules>,
+    ready: Levels,
     consumers: Consumers,
-    single_active: bool,
     unacked: usize,
     last_id: u64,
     closed: bool,
     /// What the store has been asked for, and the number of that question.
     asked: Option<(u64, Request)>,
     last_token: u64,
-    /// What a delivery takes out for good, until the store has been told: empty in between.
+    /// What leaves the queue for good, until the store has been told: empty in between.
     leaving: Vec<(MessageId, Seq)>,
+    burial: burial::Burial,
+    expiry: expiry::Expiry,
+    /// When it was last used, as [`lease`] counts it.
+    used_ms: u64,
+    /// When it is to be looked after next.
+    armed_ms: Option<u64>,
 }
 
 impl QueueState {
     /// An empty queue.
-    pub fn new(single_active: bool) -> Self {
-        Self::with_window(single_active, WINDOW_MIN_BYTES)
+    pub fn new(nature: Nature, rules: Arc<Rules>) -> Self {
+        Self::with_window(nature, rules, WINDOW_MIN_BYTES)
     }
 
     /// An empty queue that may keep so many octets in memory without asking.
-    pub fn with_window(single_active: bool, window_min_bytes: usize) -> Self {
+    pub fn with_window(nature: Nature, rules: Arc<Rules>, window_min_bytes: usize) -> Self {
         Self {
-            ready: Ready::new(window_min_bytes),
-            consumers: Consumers::new(single_active),
-            single_active,
+            nature,
+            rules,
+            ready: Levels::new(nature.highest_level(), window_min_bytes),
+            consumers: Consumers::new(nature.succession()),
             unacked: 0,
             last_id: 0,
             closed: false,
             asked: None,
             last_token: 0,
             leaving: Vec::new(),
+            burial: burial::Burial::default(),
+            expiry: expiry::Expiry::default(),
+            used_ms: 0,
+            armed_ms: None,
         }
     }
 
     /// A queue as the store knows it: nothing of it is in memory.
-    pub fn recovered(single_active: bool, queue: &RecoveredQueue) -> Self {
-        let ready = Ready::recovered(WINDOW_MIN_BYTES, queue);
-        Self { ready, last_id: queue.last.0, ..Self::new(single_active) }
+    pub fn recovered(nature: Nature, rules: Arc<Rules>, queue: &RecoveredQueue) -> Self {
+        let ready = Levels::recovered(nature.highest_level(), WINDOW_MIN_BYTES, queue);
+        let expiry = expiry::Expiry::unknown(!ready.is_empty());
+        Self { ready, expiry, last_id: queue.last, ..Self::new(nature, rules) }
+    }
+
+    /// What is in force for it.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// Other rules are in force.
+    pub fn set_rules(&mut self, rules: Arc<Rules>, backing: &impl Backing, wakes: &mut Wakes) {
+        self.rules = rules;
+        // Which may be less long than what it was armed for.
+        self.expiry.look_at_all();
+        self.note_use(wakes.now_ms());
+        self.bury_for_good(backing, wakes);
+        self.deliver(backing, wakes);
+        self.drop_what_may_not_stay(backing, wakes);
+    }
+
+    /// Whether time brings nothing, and nobody has died: the usual case.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.rules.message_ttl_ms.is_none()
+            && self.rules.expires_ms.is_none()
+            && self.expiry.is_idle()
+            && self.burial.is_idle()
+    }
+
+    /// If it is to be looked after earlier than was asked for so far: when that was, and when now.
+    pub fn rearm(&mut self, now_ms: u64) -> Option<(Option<u64>, u64)> {
+        if self.closed {
+            return None;
+        }
+        let expiry_ms = self.next_expiry_ms(self.armed_ms.is_none(), now_ms);
+        let next = [expiry_ms, self.lease_ends_ms(), self.burial_retry_ms()];
+        let next_ms = next.into_iter().flatten().min()?;
+        let old_ms = self.armed_ms;
+        if old_ms.is_some_and(|old_ms| old_ms <= next_ms) {
+            return None;
+        }
+        self.armed_ms = Some(next_ms);
+        Some((old_ms, next_ms))
+    }
+
+    /// The time has come that was asked for. True if somebody has to bring the dead on.
+    pub fn on_time(&mut self, backing: &impl Backing, wakes: &mut Wakes) -> bool {
+        self.armed_ms = None;
+        self.expire_all(backing, wakes);
+        self.retry_burial(wakes.now_ms())
+    }
+
+    /// When it is to be looked after, if ever: nobody is to ask any more.
+    pub fn disarm(&mut self) -> Option<u64> {
+        self.armed_ms.take()
     }
 
     /// How full it is.
     pub fn counts(&self) -> Counts {
-        Counts { ready: self.ready.len(), unacked: self.unacked, consumers: self.consumers.len() }
+        Counts {
+            ready: self.ready.len(),
+            unacked: self.unacked,
+            consumers: self.consumers.len(),
+            ready_bytes: self.ready.body_bytes(),
+            dead: self.burial.len(),
+        }
     }
 
     /// The messages that wait.
-    pub fn ready(&self) -> &Ready {
+    pub fn ready(&self) -> &Levels {
         &self.ready
     }
 
@@ -147,8 +248,8 @@ impl QueueState {
         self.closed
     }
 
-    /// No message above this one has been handed out.
-    pub fn delivered_to(&self) -> MessageId {
+    /// No message above this sequence has been handed out.
+    pub fn delivered_to(&self) -> u64 {
         self.ready.delivered_to()
     }
 
@@ -161,38 +262,57 @@ impl QueueState {
         hand_over: impl FnOnce(MessageId, &Message, &mut Wakes) -> Seq,
         backing: &impl Backing,
         wakes: &mut Wakes,
-    ) -> Result<(MessageId, Seq), Closed> {
+    ) -> Result<(MessageId, Seq), NotTaken> {
         if self.closed {
-            return Err(Closed);
+            return Err(NotTaken::Closed);
+        }
+        if self.rules.overflow.refuses() && self.has_no_room_for(&message) {
+            self.refuse(message);
+            return Err(NotTaken::Full);
         }
         self.last_id += 1;
-        let id = MessageId(self.last_id);
+        let level = self.nature.level(message.traits());
+        let id = MessageId::in_level(level, self.last_id);
         let seq = hand_over(id, &message, wakes);
-        let is_time = self.ready.push(Entry { id, seq, redelivered: false, message });
-        self.deliver(backing, wakes);
+        let is_timed = self.note_expiry(&message);
+        let attempts = Attempts::default();
+        let is_time = self.ready.push(Entry { id, seq, redelivered: false, attempts, message });
+        self.deliver_but(Some(id), backing, wakes);
+        if is_timed || self.is_limited() {
+            self.drop_what_may_not_stay(backing, wakes);
+        }
         if is_time {
-            self.ready.page_out(backing, wakes);
+            self.ready.page_out_of(level, backing, wakes);
         }
         Ok((id, seq))
     }
 
     /// Takes the first message for `basic.get`.
     pub fn get(&mut self, no_ack: bool, backing: &impl Backing, wakes: &mut Wakes) -> Got {
-        let Some(entry) = self.ready.pop() else {
-            return self.ready.wanted(backing).map_or(Got::Nothing, Got::Elsewhere);
+        self.note_use(wakes.now_ms());
+        let entry = loop {
+            let Some(entry) = self.ready.pop() else {
+                self.tell_leaving(backing, wakes);
+                return self.ready.wanted(backing).map_or(Got::Nothing, Got::Elsewhere);
+            };
+            if !self.has_expired(&entry.message, wakes.now_ms()) {
+                break entry;
+            }
+            self.bury(entry.into(), Reason::Expired);
         };
         self.ready.note_delivered(entry.id);
         self.unacked += usize::from(!no_ack);
         if no_ack && entry.seq != Seq::NONE {
-            backing.remove(&[(entry.id, entry.seq)], wakes);
+            self.leaving.push((entry.id, entry.seq));
         }
+        self.tell_leaving(backing, wakes);
         if self.ready.needs_tending() {
             self.tend(backing);
         }
         Got::Taken(entry, self.ready.len())
     }
 
-    /// Settles deliveries for good: acknowledged, or rejected for ever.
+    /// Settles deliveries for good.
     #[inline]
     pub fn settle(
         &mut self,
@@ -201,15 +321,12 @@ impl QueueState {
         backing: &impl Backing,
         wakes: &mut Wakes,
     ) {
-        self.unacked = self.unacked.saturating_sub(count);
-        if let Some(id) = consumer {
-            self.consumers.settle(id, count as u32);
-        }
+        self.give_room_back(consumer, count);
         self.deliver(backing, wakes);
     }
 
-    /// Puts deliveries back to their old places.
-    pub fn requeue(
+    /// Deliveries are rejected for good.
+    pub fn reject(
         &mut self,
         consumer: Option<ConsumerId>,
         entries: impl IntoIterator<Item = Kept>,
@@ -220,16 +337,58 @@ impl QueueState {
         for kept in entries {
             count += 1;
             if !self.closed {
-                self.ready.put_back(Kept { redelivered: true, ..kept }, backing);
+                self.bury(kept, Reason::Rejected);
             }
         }
         self.settle(consumer, count, backing, wakes);
     }
 
+    /// Puts deliveries back to their old places. `failed`: for a reason that counts as a failure.
+    pub fn requeue(
+        &mut self,
+        consumer: Option<ConsumerId>,
+        entries: impl IntoIterator<Item = Kept>,
+        failed: bool,
+        backing: &impl Backing,
+        wakes: &mut Wakes,
+    ) {
+        let mut count = 0;
+        for kept in entries {
+            count += 1;
+            self.put_back(kept, failed, backing, wakes);
+        }
+        self.give_room_back(consumer, count);
+        self.deliver(backing, wakes);
+        self.drop_what_may_not_stay(backing, wakes);
+    }
+
+    fn give_room_back(&mut self, consumer: Option<ConsumerId>, count: usize) {
+        self.unacked = self.unacked.saturating_sub(count);
+        if let Some(id) = consumer {
+            self.consumers.settle(id, count as u32);
+        }
+    }
+
+    /// A delivery that a client has seen comes back.
+    fn put_back(&mut self, kept: Kept, failed: bool, backing: &impl Backing, wakes: &mut Wakes) {
+        if self.closed {
+            return;
+        }
+        let mut kept = Kept { redelivered: true, ..kept };
+        if self.nature.counts(&self.rules) {
+            self.count_attempt(&mut kept, failed, backing, wakes);
+            if self.has_failed_too_often(&kept) {
+                return self.bury(kept, Reason::DeliveryLimit);
+            }
+        }
+        self.ready.put_back(kept, backing);
+    }
+
     /// Removes a consumer whose deliveries are about to come back with
     /// [`release`](Self::release).
-    pub fn detach(&mut self, id: ConsumerId) {
+    pub fn detach(&mut self, id: ConsumerId, now_ms: u64) {
         self.consumers.remove(id);
+        self.note_use(now_ms);
     }
 
     /// Takes back what a channel that has ended held: what its client has seen, and what was
@@ -240,11 +399,12 @@ impl QueueState {
             for entry in held.unseen {
                 self.ready.put_back(entry.into(), backing);
             }
-            for kept in held.seen {
-                self.ready.put_back(Kept { redelivered: true, ..kept }, backing);
-            }
+        }
+        for kept in held.seen {
+            self.put_back(kept, true, backing, wakes);
         }
         self.deliver(backing, wakes);
+        self.drop_what_may_not_stay(backing, wakes);
         self.consumers.is_empty()
     }
 
@@ -259,7 +419,7 @@ impl QueueState {
             return Err(Refused::Closed);
         }
         let alone = self.consumers.is_empty();
-        let exclusive = spec.exclusive && (self.single_active || !alone);
+        let exclusive = spec.exclusive && (self.nature.single_active || !alone);
         if exclusive || self.consumers.has_exclusive() {
             return Err(Refused::ExclusiveUse);
         }
@@ -271,6 +431,7 @@ impl QueueState {
     /// Removes a consumer. What it holds stays with its channel. True if it was the last one.
     pub fn cancel(&mut self, id: ConsumerId, backing: &impl Backing, wakes: &mut Wakes) -> bool {
         let was_there = self.consumers.remove(id);
+        self.note_use(wakes.now_ms());
         self.deliver(backing, wakes);
         was_there && self.consumers.is_empty()
     }
@@ -282,10 +443,11 @@ impl QueueState {
     }
 
     /// Takes out what is ready: the store has to be told, then it can be dropped.
-    pub fn purge(&mut self, backing: &impl Backing) -> Ready {
+    pub fn purge(&mut self, backing: &impl Backing) -> Levels {
         self.asked = None;
         let purged = self.ready.take_all();
-        self.ready.tend(backing);
+        self.ready.give_windows_back(backing);
+        self.expiry = expiry::Expiry::default();
         purged
     }
 
@@ -293,18 +455,20 @@ impl QueueState {
     /// single messages: they go with the queue.
     pub fn close(
         &mut self,
-        if_unused: bool,
-        if_empty: bool,
+        conditions: Conditions,
+        now_ms: u64,
         backing: &impl Backing,
     ) -> Result<Remains, Unless> {
-        if if_empty && !self.ready.is_empty() {
+        if conditions.if_empty && !self.ready.is_empty() {
             return Err(Unless::NotEmpty);
         }
-        if if_unused && !self.consumers.is_empty() {
+        let in_use = conditions.if_lease_is_over && !self.lease_is_over(now_ms);
+        if in_use || (conditions.if_unused && !self.consumers.is_empty()) {
             return Err(Unless::Used);
         }
         self.closed = true;
         self.unacked = 0;
+        self.burial.give_up();
         let ready = self.purge(backing);
         let handed_over = ready.handed_over();
         Ok(Remains { ready, handed_over, consumers: self.consumers.clear() })
@@ -342,6 +506,10 @@ impl QueueState {
         // An answer that told nothing is no reason to ask the same again.
         if !answer.told_nothing {
             self.deliver(backing, wakes);
+            self.drop_what_may_not_stay(backing, wakes);
+            if self.may_expire() {
+                self.expiry.look_at_all();
+            }
         }
         answer
     }
@@ -349,9 +517,19 @@ impl QueueState {
     /// Hands ready messages to consumers with room, in turn, until one of the two runs out.
     #[inline]
     fn deliver(&mut self, backing: &impl Backing, wakes: &mut Wakes) {
+        self.deliver_but(None, backing, wakes);
+    }
+
+    /// The same. The `fresh` message has come this very moment: it has not waited.
+    #[inline]
+    fn deliver_but(&mut self, fresh: Option<MessageId>, backing: &impl Backing, wakes: &mut Wakes) {
         while self.consumers.any_in_turn() {
             let Some(entry) = self.ready.pop() else { break };
             let (id, seq) = (entry.id, entry.seq);
+            if fresh != Some(id) && self.has_expired(&entry.message, wakes.now_ms()) {
+                self.bury(entry.into(), Reason::Expired);
+                continue;
+            }
             match self.consumers.offer(entry, wakes) {
                 Ok(taken) => {
                     self.ready.note_delivered(id);
@@ -367,27 +545,48 @@ impl QueueState {
                 }
             }
         }
-        if !self.leaving.is_empty() {
-            backing.remove(&self.leaving, wakes);
-            self.leaving.clear();
-            self.leaving.shrink_to(KEEP_CAPACITY);
-        }
+        self.tell_leaving(backing, wakes);
         if self.ready.needs_tending() {
             self.tend(backing);
         }
     }
 
-    /// Asks the store for what consumers will need next.
+    /// Tells the store what has left for good.
+    #[inline]
+    fn tell_leaving(&mut self, backing: &impl Backing, wakes: &mut Wakes) {
+        if !self.leaving.is_empty() {
+            backing.remove(&self.leaving, wakes);
+            self.leaving.clear();
+            self.leaving.shrink_to(KEEP_CAPACITY);
+        }
+    }
+
+    /// Drops what has expired or exceeds a limit, and tells the store.
+    fn drop_what_may_not_stay(&mut self, backing: &impl Backing, wakes: &mut Wakes) {
+        self.expire_front(wakes.now_ms());
+        self.drop_excess();
+        self.tell_leaving(backing, wakes);
+        if self.ready.needs_tending() {
+            self.tend(backing);
+        }
+    }
+
+    /// Asks the store for what will be needed next.
     fn tend(&mut self, backing: &impl Backing) {
         self.ready.tend(backing);
-        if self.asked.is_some() || self.consumers.is_empty() {
+        let nobody_asks = self.consumers.is_empty() && !self.may_expire() && !self.exceeds_limits();
+        if self.asked.is_some() || nobody_asks {
             return;
         }
         if let Some(request) = self.ready.wanted(backing) {
-            self.last_token += 1;
-            backing.read(request.wanted.clone(), request.max_bytes, self.last_token);
-            self.asked = Some((self.last_token, request));
+            self.ask(request, backing);
         }
+    }
+
+    fn ask(&mut self, request: Request, backing: &impl Backing) {
+        self.last_token += 1;
+        backing.read(request.wanted.clone(), request.max_bytes, self.last_token);
+        self.asked = Some((self.last_token, request));
     }
 }
 

@@ -14,16 +14,15 @@ use crate::queue::Kept;
 /// What a client decided about a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Settlement {
-    /// Done with it: acknowledged, or rejected for good.
-    Settle,
+    /// Done with it.
+    Ack,
+    /// Not wanted: to the dead-letter exchange, if the queue has one.
+    Reject,
     /// Back to its place in the queue.
-    Requeue,
-}
-
-impl Settlement {
-    pub(super) fn requeue(requeue: bool) -> Self {
-        if requeue { Self::Requeue } else { Self::Settle }
-    }
+    Requeue {
+        /// For a reason that counts as a failed delivery.
+        failed: bool,
+    },
 }
 
 impl Channel {
@@ -67,14 +66,14 @@ impl Channel {
         let mut taken = Vec::new();
         let all = self.unacked.take_up_to(0, |unacked| taken.push(unacked));
         debug_assert_eq!(all, Ok(()), "tag 0 is always fine");
-        self.settle(session, taken, Settlement::Requeue);
+        self.settle(session, taken, Settlement::Requeue { failed: false });
         session.reply_unless(!wants_reply, self.number, Reply::basic_recover_ok());
         Ok(())
     }
 
     #[inline]
     fn settle_one(&mut self, session: &mut Session, unacked: Unacked, settlement: Settlement) {
-        if settlement == Settlement::Requeue {
+        if settlement != Settlement::Ack {
             return self.settle(session, vec![unacked], settlement);
         }
         let Unacked { subscription, kept, .. } = unacked;
@@ -115,11 +114,18 @@ impl Channel {
         let count = run.len() as u32;
         if let Some(queue) = &subscription.queue {
             match settlement {
-                Settlement::Settle => {
+                Settlement::Ack => {
                     let settled: Vec<_> = run.iter().map(|kept| (kept.id, kept.seq)).collect();
                     queue.settle(subscription.id, &settled, &mut session.wakes);
                 }
-                Settlement::Requeue => queue.requeue(subscription.id, run, &mut session.wakes),
+                Settlement::Reject => {
+                    // The dead may be written to other queues: as much as a publish is.
+                    session.floods = true;
+                    queue.reject(subscription.id, run, &mut session.wakes);
+                }
+                Settlement::Requeue { failed } => {
+                    queue.requeue(subscription.id, run, failed, &mut session.wakes);
+                }
             }
         }
         self.give_credit_back(session, subscription, count);

@@ -77,16 +77,20 @@ impl Channel {
             }
             Method::BasicPublish(m) => self.on_basic_publish(session, &m),
             Method::BasicGet(m) => self.on_basic_get(session, &m),
-            Method::BasicAck(ack) => self.on_settlement(session, ack, Settlement::Settle),
+            Method::BasicAck(ack) => self.on_settlement(session, ack, Settlement::Ack),
             Method::BasicReject { delivery_tag, requeue } => {
                 let ack = Ack { delivery_tag, multiple: false };
-                self.on_settlement(session, ack, Settlement::requeue(requeue))
+                let requeued = Settlement::Requeue { failed: true };
+                let settlement = if requeue { requeued } else { Settlement::Reject };
+                self.on_settlement(session, ack, settlement)
             }
             Method::BasicRecover { requeue, wants_reply } => {
                 self.on_basic_recover(session, requeue, wants_reply)
             }
             Method::BasicNack { ack, requeue } => {
-                self.on_settlement(session, ack, Settlement::requeue(requeue))
+                let requeued = Settlement::Requeue { failed: false };
+                let settlement = if requeue { requeued } else { Settlement::Reject };
+                self.on_settlement(session, ack, settlement)
             }
             Method::TxSelect => self.on_tx_select(session),
             Method::TxCommit => self.on_tx_commit(session),

@@ -15,7 +15,10 @@ const KEEP_CAPACITY: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Confirms {
     published: u64,
+    /// Every publish up to this one has had its answer.
     confirmed: u64,
+    /// Publishes after that one which were refused, in order.
+    refused: VecDeque<u64>,
     owed: Owed,
     /// Somebody will call [`settle`](Self::settle).
     noted: bool,
@@ -44,6 +47,14 @@ impl Confirms {
         !std::mem::replace(&mut self.noted, true)
     }
 
+    /// A publish has passed its checks and was refused: its delivery tag, which is told at once.
+    /// True if the channel has to be noted as one that owes confirms.
+    pub(super) fn refuse(&mut self) -> (u64, bool) {
+        self.published += 1;
+        self.refused.push_back(self.published);
+        (self.published, !std::mem::replace(&mut self.noted, true))
+    }
+
     /// What is to be confirmed now: one frame for all that is settled since the last one.
     /// `pop_settled` takes off the front what the store has settled.
     pub(super) fn settle(&mut self, pop_settled: impl FnOnce(&mut Owed)) -> Option<Confirm> {
@@ -56,9 +67,19 @@ impl Confirms {
         if !self.noted && self.owed.capacity() > KEEP_CAPACITY {
             self.owed = VecDeque::new();
         }
-        let count = up_to.saturating_sub(self.confirmed);
-        self.confirmed += count;
-        (count > 0).then_some(Confirm { delivery_tag: up_to, multiple: count > 1 })
+        let answered = self.confirmed;
+        self.confirmed = up_to.max(answered);
+        let mut count = up_to.saturating_sub(answered);
+        let mut last = up_to;
+        let refused = self.refused.partition_point(|tag| *tag <= up_to);
+        for refused in self.refused.drain(..refused).rev() {
+            count -= 1;
+            // A confirm names a publish that was taken, and covers others that were answered.
+            if refused == last {
+                last -= 1;
+            }
+        }
+        (count > 0).then_some(Confirm { delivery_tag: last, multiple: count > 1 })
     }
 
     /// The store will settle more.
@@ -86,6 +107,26 @@ mod tests {
 
     fn multiple(delivery_tag: u64) -> Confirm {
         Confirm { delivery_tag, multiple: true }
+    }
+
+    #[test]
+    fn what_was_refused_is_not_confirmed() {
+        let mut confirms = Confirms::default();
+        assert_eq!(confirms.refuse(), (1, true));
+        assert_eq!(confirms.settle(up_to(0)), None);
+        confirms.publish(Seq(5));
+        assert_eq!(confirms.refuse(), (3, false));
+        confirms.publish(Seq(6));
+        assert_eq!(confirms.refuse().0, 5);
+        assert_eq!(confirms.refuse().0, 6);
+        assert_eq!(confirms.settle(up_to(5)), Some(single(2)));
+        assert_eq!(confirms.settle(up_to(6)), Some(single(4)));
+        assert_eq!(confirms.settle(up_to(6)), None);
+        confirms.publish(Seq::NONE);
+        confirms.refuse();
+        confirms.publish(Seq::NONE);
+        assert_eq!(confirms.settle(up_to(6)), Some(multiple(9)));
+        assert!(confirms.refused.is_empty());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::amqp::frame::FrameReader;
 use crate::amqp::reply::Reply;
 use crate::error::{MethodId, Reason};
 use crate::outbox::Outgoing;
-use crate::vhost::DeleteQueue;
+use crate::queue::Conditions;
 
 /// Above this no more deliveries are encoded until the socket has taken some.
 const OUT_HIGH_WATER_BYTES: usize = 256 * 1024;
@@ -106,6 +106,7 @@ impl Connection {
     pub(super) async fn run(&mut self) -> std::io::Result<()> {
         let mut yielded_at_bytes = 0;
         loop {
+            self.session.wakes.begin();
             self.on_settled();
             if self.unread_frames && self.session.out.len() < OUT_PAUSE_BYTES {
                 self.on_frames();
@@ -314,7 +315,7 @@ impl Connection {
         let session = &mut self.session;
         for (_, queue) in session.exclusive_queues.drain() {
             let deleted =
-                session.vhost.delete_queue(&queue, DeleteQueue::default(), &mut session.wakes);
+                session.vhost.delete_queue(&queue, Conditions::default(), &mut session.wakes);
             if let Err(error) = deleted {
                 tracing::error!(%queue, %error, "an exclusive queue stays");
             }

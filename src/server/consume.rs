@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::Channel;
+use super::presented::presented;
 use super::session::Session;
 use super::unacked::Unacked;
 use crate::amqp::method::{BasicCancel, BasicConsume, BasicGet, Qos};
@@ -10,10 +11,10 @@ use crate::amqp::reply::Reply;
 use crate::amqp::table::Table;
 use crate::amqp::write::Outbound;
 use crate::error::{Error, Result};
+use crate::message::Attempts;
 use crate::names;
 use crate::outbox::{ConsumerId, Entry};
-use crate::queue::{ConsumerSpec, Queue};
-use crate::vhost::DeleteQueue;
+use crate::queue::{Conditions, ConsumerSpec, Queue};
 
 /// Why a channel holds a message: a consumer, or a `basic.get`.
 #[derive(Debug)]
@@ -25,6 +26,13 @@ pub(super) struct Subscription {
     pub(super) no_ack: bool,
     /// `None` for direct replies, which come from no queue.
     pub(super) queue: Option<Arc<Queue>>,
+}
+
+/// What a delivery shows of how often its message has come back.
+fn shown_attempts(queue: Option<&Arc<Queue>>, entry: &Entry) -> Option<Attempts> {
+    let counts =
+        entry.attempts != Attempts::default() && queue.is_some_and(|q| q.counts_attempts());
+    counts.then_some(entry.attempts)
 }
 
 impl Channel {
@@ -140,7 +148,9 @@ impl Channel {
         entry: Entry,
     ) {
         let tag = self.next_delivery_tag();
-        let outbound = Outbound { message: &entry.message, redelivered: entry.redelivered };
+        let shown = presented(&entry.message, shown_attempts(subscription.queue.as_ref(), &entry));
+        let message = shown.as_ref().unwrap_or(&entry.message);
+        let outbound = Outbound { message, redelivered: entry.redelivered };
         session.out.deliver(self.number, &subscription.tag, tag, &outbound);
         if !subscription.no_ack {
             let unacked = Unacked { tag, subscription: subscription.clone(), kept: entry.into() };
@@ -160,7 +170,9 @@ impl Channel {
             return Ok(());
         };
         let tag = self.next_delivery_tag();
-        let outbound = Outbound { message: &entry.message, redelivered: entry.redelivered };
+        let shown = presented(&entry.message, shown_attempts(Some(&queue), &entry));
+        let message = shown.as_ref().unwrap_or(&entry.message);
+        let outbound = Outbound { message, redelivered: entry.redelivered };
         let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
         session.out.get_ok(self.number, tag, remaining, &outbound);
         if !m.no_ack {
@@ -191,7 +203,7 @@ impl Subscription {
 
 /// Deletes an auto-delete queue that has lost its last consumer, unless it has got a new one.
 pub(super) fn delete_unused(session: &mut Session, queue: &Arc<Queue>) {
-    let delete = DeleteQueue { if_unused: true, if_empty: false };
+    let delete = Conditions { if_unused: true, ..Conditions::default() };
     match session.vhost.delete_queue(queue, delete, &mut session.wakes) {
         Ok(_) => session.forget_exclusive(queue),
         Err(error) => tracing::debug!(%queue, %error, "an auto-delete queue stays"),

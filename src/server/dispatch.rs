@@ -16,6 +16,7 @@ use crate::error::{Error, MethodId, Result};
 impl Connection {
     /// Acts on every complete frame, then confirms and wakes once for all of them.
     pub(super) fn on_frames(&mut self) {
+        self.session.wakes.begin();
         self.look_for_room();
         if self.state == State::Open && self.waits_for_store() {
             self.unread_frames = true;
@@ -34,7 +35,10 @@ impl Connection {
                 break;
             }
             match reader.head() {
-                Ok(Some(head)) => self.on_frame(&mut reader, head),
+                Ok(Some(head)) => {
+                    self.on_frame(&mut reader, head);
+                    self.session.wakes.run_deferred();
+                }
                 Ok(None) => break,
                 Err(error) => self.on_unreadable(error),
             }

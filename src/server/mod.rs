@@ -9,10 +9,10 @@ mod confirms;
 mod connection;
 mod consume;
 mod dispatch;
-mod handover;
 mod handshake;
 mod heartbeat;
 mod listener;
+mod presented;
 mod properties;
 mod publish;
 mod release;
@@ -20,6 +20,7 @@ mod reply_to;
 mod route_cache;
 mod session;
 mod socket;
+mod timer;
 mod topology;
 mod transaction;
 mod unacked;
@@ -136,6 +137,7 @@ impl Builder {
             ));
         }
         tokio::spawn(watch::resources(node.clone(), phase.subscribe()));
+        tokio::spawn(timer::run(node.clone(), phase.subscribe()));
         tracing::info!(?addresses, connections_max, "broker started");
         Ok(Broker { node, addresses, phase, slots, stop_wait: self.stop_wait })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::Channel;
-use super::handover::{Handed, Handover};
+use super::presented::presented;
 use super::reply_to;
 use super::route_cache::Route;
 use super::session::Session;
@@ -13,7 +13,8 @@ use crate::amqp::properties::Properties;
 use crate::amqp::table::{TableView, Value};
 use crate::error::{Error, ReplyCode, Result};
 use crate::exchange::{self, Exchange, describe};
-use crate::message::{Message, Seq, short_strings};
+use crate::message::{Message, Seq, Traits, short_strings};
+use crate::vhost::handover::{Handed, Handover};
 
 /// `delivery-mode` of a persistent message.
 const PERSISTENT: u8 = 2;
@@ -33,6 +34,23 @@ pub(super) struct Prepared {
     mandatory: bool,
 }
 
+impl Prepared {
+    /// The queues take it in at that time.
+    pub(super) fn at(mut self, now_ms: u64) -> Self {
+        self.message = self.message.published_at(now_ms);
+        self
+    }
+}
+
+/// What became of a publish.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    /// It is where it belongs; a confirm has to wait for that.
+    Taken(Seq),
+    /// A queue had no room for it.
+    Refused,
+}
+
 /// Nearly always empty, and then no allocation.
 type Replies = Vec<Box<[u8]>>;
 
@@ -49,33 +67,43 @@ impl Channel {
             transaction.publishes.push(prepared);
             return Ok(());
         }
-        let seq = self.dispatch(session, prepared);
-        if let Some(confirms) = &mut self.confirms
-            && confirms.publish(seq)
-        {
+        let outcome = self.dispatch(session, prepared);
+        let Some(confirms) = &mut self.confirms else { return Ok(()) };
+        let is_new = match outcome {
+            Outcome::Taken(seq) => confirms.publish(seq),
+            Outcome::Refused => {
+                let (delivery_tag, is_new) = confirms.refuse();
+                session.out.refuse(self.number, delivery_tag);
+                is_new
+            }
+        };
+        if is_new {
             session.to_confirm.push(self.number);
         }
         Ok(())
     }
 
-    /// Hands a message to its queues, or returns it. Gives what a confirm has to wait for.
+    /// Hands a message to its queues, or returns it.
     #[inline]
-    pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) -> Seq {
+    pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) -> Outcome {
         let Prepared { message, route, replies, mandatory } = prepared;
         let (mut handover, wakes) = (Handover::default(), &mut session.wakes);
         handover.publish(&message, route.iter(), &session.node.store, wakes);
         if handover.met_closed {
             publish_again(session, &message, &route, &mut handover);
         }
-        let Handed { mut taken, seq } = handover.end(&session.node.store, &mut session.wakes);
+        let Handed { mut taken, refused, seq } =
+            handover.end(&session.node.store, &mut session.wakes);
         for address in replies {
             taken |= session.vhost.reply(&address, message.clone(), &mut session.wakes);
         }
         if !taken && mandatory {
             let code = ReplyCode::NoRoute;
-            session.out.basic_return(self.number, code.number(), code.name(), &message);
+            let shown = presented(&message, None);
+            let message = shown.as_ref().unwrap_or(&message);
+            session.out.basic_return(self.number, code.number(), code.name(), message);
         }
-        seq
+        if refused { Outcome::Refused } else { Outcome::Taken(seq) }
     }
 
     /// Checks a message in RabbitMQ's order and finds its route.
@@ -95,39 +123,47 @@ impl Channel {
         let rewritten = self.rewritten(&properties)?;
         check_expiration(properties.expiration)?;
         check_user(properties.user_id, session)?;
-        let persistent = properties.delivery_mode == Some(PERSISTENT);
+        let traits = traits(&properties, plain);
         let mandatory = content.mandatory;
-        let message = build(content, rewritten, persistent);
+        let message = build(content, rewritten, traits).published_at(session.wakes.now_ms());
         Ok(Prepared { message, route, replies, mandatory })
     }
 
     /// The properties, if the message may not keep those it came with.
     fn rewritten(&self, properties: &Properties<'_>) -> Result<Option<Vec<u8>>> {
-        let mut rewritten = None;
         if properties.reply_to == Some(reply_to::NAME.as_bytes()) {
             let address = self
                 .reply_address
                 .as_ref()
                 .ok_or_else(|| Error::precondition_failed("fast reply consumer does not exist"))?;
-            rewritten = Some(properties.with_reply_to(address.as_bytes()));
+            return Ok(Some(properties.with_reply_to(address.as_bytes())));
         }
-        if let Some(headers) = properties.headers.and_then(|headers| headers.without(BCC)) {
-            let current = rewritten.as_deref().unwrap_or(properties.as_bytes());
-            let current = Properties::check(current).unwrap_or(*properties);
-            rewritten = Some(current.with_headers(&headers));
-        }
-        Ok(rewritten)
+        Ok(None)
     }
 }
 
-fn build(content: &mut Content, rewritten: Option<Vec<u8>>, persistent: bool) -> Message {
+fn build(content: &mut Content, rewritten: Option<Vec<u8>>, traits: Traits) -> Message {
     if let (None, Some((octets, address_bytes, properties_bytes))) = (&rewritten, content.inline())
     {
-        return Message::from_octets(octets, address_bytes, properties_bytes, persistent);
+        return Message::from_octets(octets, address_bytes, properties_bytes, traits);
     }
     let address = content.address().to_vec();
     let properties = rewritten.unwrap_or_else(|| content.properties().to_vec());
-    Message::new(&address, &properties, content.take_body(), persistent)
+    Message::new(&address, &properties, content.take_body(), traits)
+}
+
+/// What queues will want to know of a message. `plain`: it has neither CC nor BCC.
+#[inline]
+fn traits(properties: &Properties<'_>, plain: bool) -> Traits {
+    let blind = !plain && properties.headers.is_some_and(|h| h.get(BCC).is_some());
+    let flags = [
+        (Traits::PERSISTENT, properties.delivery_mode == Some(PERSISTENT)),
+        (Traits::EXPIRES, properties.expiration.is_some()),
+        (Traits::PRIORITY, properties.priority.is_some()),
+        (Traits::BLIND_COPIES, blind),
+    ];
+    let flags = flags.into_iter().filter(|(_, on)| *on).fold(0, |all, (flag, _)| all | flag);
+    Traits::new(flags, properties.priority.unwrap_or_default())
 }
 
 /// Looks a route up and remembers it if the address alone tells it.

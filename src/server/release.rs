@@ -46,7 +46,7 @@ fn detach_consumers(session: &mut Session, channel: &mut Channel, by_queue: &mut
         let Some(id) = subscription.id else { continue };
         session.subscriptions.remove(&id);
         if let Some(queue) = &subscription.queue {
-            queue.detach(id);
+            queue.detach(id, &mut session.wakes);
         }
         let mut unseen = session.extract(id);
         let Some(queue) = &subscription.queue else { continue };

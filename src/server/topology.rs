@@ -14,8 +14,8 @@ use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::Destination;
 use crate::names::without_line_breaks;
-use crate::queue::Queue;
-use crate::vhost::{DeclareExchange, DeclareQueue, DeleteQueue, refuse_default};
+use crate::queue::{Conditions, Queue};
+use crate::vhost::{DeclareExchange, DeclareQueue, refuse_default};
 
 impl Channel {
     pub(super) fn on_exchange_declare(
@@ -109,6 +109,7 @@ impl Channel {
         let queue = if m.passive {
             let queue = session.vhost.queue(&name)?;
             queue.check_access(session.id)?;
+            queue.note_use(&mut session.wakes);
             queue
         } else {
             declare_queue(session, &name, m, arguments)?
@@ -181,7 +182,11 @@ impl Channel {
         let mut ready = 0;
         if let Ok(queue) = session.vhost.queue(&name) {
             queue.check_access(session.id)?;
-            let delete = DeleteQueue { if_unused: m.if_unused, if_empty: m.if_empty };
+            let delete = Conditions {
+                if_unused: m.if_unused,
+                if_empty: m.if_empty,
+                ..Conditions::default()
+            };
             ready = session.vhost.delete_queue(&queue, delete, &mut session.wakes)?;
             session.forget_exclusive(&queue);
         }

@@ -5,7 +5,7 @@
 
 use super::acknowledge::Settlement;
 use super::channel::Channel;
-use super::publish::Prepared;
+use super::publish::{Outcome, Prepared};
 use super::session::Session;
 use super::unacked::Unacked;
 use crate::amqp::reply::Reply;
@@ -31,13 +31,20 @@ impl Channel {
 
     pub(super) fn on_tx_commit(&mut self, session: &mut Session) -> Result<()> {
         let transaction = self.transaction()?;
-        let mut stored = false;
+        let (mut stored, mut refused) = (false, false);
         for prepared in transaction.publishes {
-            stored |= self.dispatch(session, prepared) != Seq::NONE;
+            // The time of a message counts from when its queue has it.
+            match self.dispatch(session, prepared.at(session.wakes.now_ms())) {
+                Outcome::Taken(seq) => stored |= seq != Seq::NONE,
+                Outcome::Refused => refused = true,
+            }
         }
         for (unacked, settlement) in transaction.settlements {
             stored |= unacked.kept.seq != Seq::NONE;
             self.settle(session, vec![unacked], settlement);
+        }
+        if refused {
+            return Err(Error::precondition_failed("partial tx completion"));
         }
         // What is wholly transient has nothing to wait for.
         let seq = if stored { session.node.store.fence(&mut session.wakes) } else { Seq::NONE };

@@ -184,7 +184,7 @@ impl UnackedList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Body, Message, MessageId, address};
+    use crate::message::{Attempts, Body, Message, MessageId, address};
     use crate::outbox::Entry;
 
     fn list(tags: &[u64]) -> UnackedList {
@@ -202,7 +202,8 @@ mod tests {
     fn sized(tag: u64, seq: Seq, bytes: usize) -> Unacked {
         let body = vec![0; bytes];
         let message = Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(&body), false);
-        let kept = Entry { id: MessageId(tag), seq, redelivered: false, message }.into();
+        let attempts = Attempts::default();
+        let kept = Entry { id: MessageId(tag), seq, redelivered: false, attempts, message }.into();
         Unacked { tag, subscription: Arc::new(Subscription::for_tests()), kept }
     }
 

@@ -15,8 +15,9 @@ use super::definition::Definition;
 use super::index::{PAGE_KEY, SUMMARY_KEY, decode_page_key, page_key};
 use super::inspect::{EXIT_DAMAGED, EXIT_SOUND, Look};
 use super::inspect_text::{Names, Runs, plain};
+use super::locator::Locator;
 use super::meta::{self, QueueRecord};
-use super::page::{Locator, Slots, Summary, first_id};
+use super::page::{Slots, Summary, first_id};
 use super::record::{Kind, Published, Raw};
 use super::scan::Damage;
 use super::segment::DATA_START;
@@ -233,9 +234,9 @@ impl<'a> Checking<'a> {
                 let why = if summary.is_none() { "has no summary" } else { "has another summary" };
                 bad.push(format!("index page {} {why}", named(names, key)));
             }
-            for (id, at) in slots.iter(page) {
-                if !log.contains_key(&u64::from(at.segment)) && !at.is_transient() {
-                    missing.entry((queue, at.segment)).or_default().push(id);
+            for (id, at, _) in slots.iter(page) {
+                if !log.contains_key(&u64::from(at.segment())) && !at.is_transient() {
+                    missing.entry((queue, at.segment())).or_default().push(id);
                 }
             }
             true
@@ -265,7 +266,7 @@ impl<'a> Checking<'a> {
         for (queue, index) in indexes {
             let (mut messages, mut bytes, mut hits) = (0_u64, 0, Vec::<Hit>::new());
             let (mut buffer, mut follows) = (Vec::new(), false);
-            self.look.each_message(&mut index.lock(), &mut |id, at| {
+            self.look.each_message(&mut index.lock(), &mut |id, at, _| {
                 messages += 1;
                 bytes += at.share_bytes();
                 let wrong = self.wrong_with(queue, id, at, &mut buffer);
@@ -346,7 +347,7 @@ impl<'a> Checking<'a> {
             of(Kind::Mark),
             of(Kind::Publish),
             of(Kind::Move),
-            of(Kind::Remove),
+            of(Kind::Remove) + of(Kind::Count),
             of(Kind::Define) + of(Kind::Forget) + of(Kind::Drop),
         )?;
         let living: i64 = log.values().map(|segment| segment.living.bytes).sum();
@@ -391,11 +392,11 @@ impl Totals {
 impl Hit {
     fn new(id: MessageId, at: Locator, why: &'static str) -> Self {
         let (from, to) = (at.offset(), at.offset().saturating_add(at.bytes()));
-        Self { first: id, last: id, count: 1, segment: at.segment, from, to, why }
+        Self { first: id, last: id, count: 1, segment: at.segment(), from, to, why }
     }
 
     fn is_like(&self, at: Locator, why: &str) -> bool {
-        self.segment == at.segment && self.why == why
+        self.segment == at.segment() && self.why == why
     }
 
     fn extend(&mut self, id: MessageId, at: Locator) {

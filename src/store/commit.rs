@@ -15,11 +15,11 @@ use hashbrown::HashSet;
 
 use super::contents::LastIndex;
 use super::inbox::{Batch, Operation};
-use super::page::Locator;
+use super::locator::Locator;
 use super::record::{
-    HEADER_BYTES, Kind, MARK_RECORD_BYTES, Mark, Place, definition_bytes, encode,
-    encode_definition, encode_mark, encode_publish, encode_remove, pad, publish_bytes,
-    record_bytes, remove_bytes,
+    HEADER_BYTES, Kind, MARK_RECORD_BYTES, Mark, Place, count_bytes, definition_bytes, encode,
+    encode_count, encode_definition, encode_mark, encode_publish, encode_remove, pad,
+    publish_bytes, record_bytes, remove_bytes,
 };
 use super::segment::{DATA_START, SegmentFile, SegmentHeader};
 use super::segments::Position;
@@ -105,7 +105,7 @@ impl Writer {
             }
             self.shared.inbox.lock().take(&mut batch);
             last_count = batch.operations.len();
-            if !batch.is_urgent() && batch.removed.is_empty() {
+            if !batch.is_urgent() && batch.is_nothing() {
                 self.shared.bell.wait(Some(Instant::now() + OPEN_PERIOD));
                 continue;
             }
@@ -250,6 +250,9 @@ impl Writer {
         for runs in batch.removed.chunks(RUNS_MAX) {
             encode_remove(out, place_of(out, 0), runs);
         }
+        for counted in batch.counted.chunks(RUNS_MAX) {
+            encode_count(out, place_of(out, 0), counted);
+        }
         for operation in &batch.operations {
             let place = place_of(out, linked_bytes);
             match operation {
@@ -261,12 +264,12 @@ impl Writer {
                 }
                 Operation::Publish(message, refs) => {
                     let from = out.len();
-                    let linked = encode_publish(out, place, Kind::Publish, message, refs, time_ms);
+                    let linked = encode_publish(out, place, Kind::Publish, message, refs);
                     linked_bytes += cut(out, from, linked, &mut cuts);
                 }
                 Operation::Move(moved) => {
                     let (from, message, refs) = (out.len(), &moved.message, &moved.refs);
-                    let linked = encode_publish(out, place, Kind::Move, message, refs, time_ms);
+                    let linked = encode_publish(out, place, Kind::Move, message, refs);
                     linked_bytes += cut(out, from, linked, &mut cuts);
                 }
                 Operation::Define { key, value } => {
@@ -276,6 +279,8 @@ impl Writer {
                     let queue = queue.unwrap_or_default().0.to_le_bytes();
                     encode_definition(out, place, Kind::Forget, key, &queue);
                 }
+                Operation::Remove(run) => encode_remove(out, place, &[*run]),
+                Operation::Count(counted) => encode_count(out, place, &[*counted]),
                 Operation::Drop(queue) => encode(out, place, Kind::Drop, &[], |out| {
                     out.extend_from_slice(&queue.0.to_le_bytes());
                 }),
@@ -307,6 +312,9 @@ impl Writer {
         for run in &batch.removed {
             contents.remove(*run, &mut self.tally, &mut last);
         }
+        for counted in &batch.counted {
+            contents.count(*counted, &mut last);
+        }
         for (operation, (offset, bytes)) in batch.operations.iter().zip(&self.written) {
             match operation {
                 Operation::Nothing
@@ -315,12 +323,14 @@ impl Writer {
                 | Operation::Redefine { .. } => {}
                 Operation::Publish(message, refs) => {
                     let transient = !message.persistent();
-                    let at = Locator::new(segment, *offset, *bytes, refs.len(), transient);
+                    let at = Locator::new(segment, *offset, *bytes, refs.len(), transient)
+                        .with_body(message.body_bytes() as u64);
                     contents.publish(refs, at, &mut self.tally, &mut last);
                 }
                 Operation::Move(moved) => {
                     let transient = !moved.message.persistent();
-                    let at = Locator::new(segment, *offset, *bytes, moved.refs.len(), transient);
+                    let at = Locator::new(segment, *offset, *bytes, moved.refs.len(), transient)
+                        .with_body(moved.message.body_bytes() as u64);
                     contents.relocate(&moved.refs, Some(moved.from), at, &mut self.tally);
                 }
                 Operation::Define { key, value } => {
@@ -330,6 +340,8 @@ impl Writer {
                     contents.forget(key, *queue, &mut self.tally);
                     last = LastIndex::default();
                 }
+                Operation::Remove(run) => contents.remove(*run, &mut self.tally, &mut last),
+                Operation::Count(counted) => contents.count(*counted, &mut last),
                 Operation::Drop(queue) => {
                     contents.drop_queue(*queue, &mut self.tally);
                     last = LastIndex::default();
@@ -363,10 +375,13 @@ fn batch_bytes(batch: &Batch) -> u64 {
         Operation::Define { key, value } => definition_bytes(key, value),
         Operation::Forget { key, .. } => definition_bytes(key, &[0; 8]),
         Operation::Start | Operation::Drop(_) => record_bytes(8),
+        Operation::Remove(_) => remove_bytes(1),
+        Operation::Count(_) => count_bytes(1),
     };
     let operations: u64 = batch.operations.iter().map(of).sum();
     let removed: u64 = batch.removed.chunks(RUNS_MAX).map(|r| remove_bytes(r.len())).sum();
-    MARK_RECORD_BYTES + operations + removed
+    let counted: u64 = batch.counted.chunks(RUNS_MAX).map(|c| count_bytes(c.len())).sum();
+    MARK_RECORD_BYTES + operations + removed + counted
 }
 
 fn now_ms() -> u64 {

@@ -13,12 +13,12 @@ use super::QueueId;
 use super::catalogue::Catalogue;
 use super::definition::Definition;
 use super::index::QueueIndex;
-use super::page::Locator;
+use super::locator::Locator;
 use super::record::{
-    Kind, Place, Published, Raw, Ref, Run, decode_definition, decode_queue, decode_remove,
+    Counted, Kind, Place, Published, Raw, Ref, Run, decode_count, decode_definition, decode_queue,
+    decode_remove,
 };
 use super::tally::Tally;
-use crate::message::MessageId;
 
 /// A definition as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,7 +70,7 @@ impl Contents {
         if let Some(index) = self.index(queue) {
             return index;
         }
-        let new = || Arc::new(Mutex::new(QueueIndex::new(queue, MessageId(0))));
+        let new = || Arc::new(Mutex::new(QueueIndex::new(queue)));
         self.indexes.write().entry(queue).or_insert_with(new).clone()
     }
 
@@ -118,6 +118,13 @@ impl Contents {
     pub(super) fn remove(&self, run: Run, tally: &mut Tally, last: &mut LastIndex) {
         if let Some(index) = last.get(run.queue, || self.index(run.queue)) {
             index.lock().remove(run.first, run.last, &*self.catalogue, tally);
+        }
+    }
+
+    /// Enters how often a message has come back.
+    pub(super) fn count(&self, counted: Counted, last: &mut LastIndex) {
+        if let Some(index) = last.get(counted.at.queue, || self.index(counted.at.queue)) {
+            index.lock().set_attempts(counted.at.id, counted.attempts, &*self.catalogue);
         }
     }
 
@@ -190,11 +197,12 @@ impl Contents {
         match raw.kind {
             Some(kind @ (Kind::Publish | Kind::Move)) => {
                 let Some(published) = Published::decode(raw.payload) else { return };
-                if published.transient {
+                if published.is_transient() {
                     return;
                 }
                 let refs: Vec<Ref> = published.refs().collect();
-                let at = Locator::new(place.segment, place.offset, raw.bytes, refs.len(), false);
+                let at = Locator::new(place.segment, place.offset, raw.bytes, refs.len(), false)
+                    .with_body(published.body().len() as u64);
                 if kind == Kind::Publish || rebuilding {
                     self.publish(&refs, at, tally, &mut last);
                 } else {
@@ -203,6 +211,9 @@ impl Contents {
             }
             Some(Kind::Remove) => {
                 decode_remove(raw.payload).for_each(|run| self.remove(run, tally, &mut last));
+            }
+            Some(Kind::Count) => {
+                decode_count(raw.payload).for_each(|counted| self.count(counted, &mut last));
             }
             Some(Kind::Define) => {
                 if let Some((key, value)) = decode_definition(raw.payload) {

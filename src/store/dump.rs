@@ -10,11 +10,11 @@ use super::QueueId;
 use super::catalogue::Tree;
 use super::inspect::{DumpOptions, EXIT_DAMAGED, EXIT_SOUND, Look};
 use super::inspect_text::{Names, Runs, definition, message, plain, record};
+use super::locator::Locator;
 use super::meta;
-use super::page::Locator;
 use super::record::{Place, Raw};
 use super::scan::Damage;
-use crate::message::MessageId;
+use crate::message::{Attempts, MessageId};
 
 /// A dump of one data directory.
 pub(super) struct Dumping<'a> {
@@ -102,9 +102,9 @@ impl<'a> Dumping<'a> {
 
     fn queues(&mut self, options: &DumpOptions) -> io::Result<()> {
         for queue in self.names.queues() {
-            let had = self.look.found.queues.get(&queue).copied().unwrap_or_default();
+            let had = self.look.found.queues.get(&queue).cloned().unwrap_or_default();
             let mut ids = Runs::default();
-            self.each_message(queue, &mut |id, _| {
+            self.each_message(queue, &mut |id, _, _| {
                 ids.push(id);
                 ControlFlow::Continue(())
             })?;
@@ -112,7 +112,9 @@ impl<'a> Dumping<'a> {
             writeln!(
                 self.out,
                 "{name} messages={} last={} delivered-to={} ids={ids}",
-                had.count, had.last.0, had.delivered_to.0
+                had.count(),
+                had.last,
+                had.delivered_to
             )?;
             let wanted = match &options.queue {
                 Some(wanted) => self.names.is(queue, wanted),
@@ -130,8 +132,8 @@ impl<'a> Dumping<'a> {
         let out = &mut *self.out;
         let index = self.look.found.contents.index(queue);
         let Some(index) = index else { return Ok(()) };
-        self.look.each_message(&mut index.lock(), &mut |id, at| {
-            let head = format!("message {} of {name} at {}:{}", id.0, at.segment, at.offset());
+        self.look.each_message(&mut index.lock(), &mut |id, at, _| {
+            let head = format!("message {} of {name} at {}:{}", id.0, at.segment(), at.offset());
             let written = match self.look.read(at, &mut buffer) {
                 Ok(published) => writeln!(out, "{head} {}", message(&published)),
                 Err(why) => {
@@ -148,7 +150,7 @@ impl<'a> Dumping<'a> {
     fn each_message(
         &self,
         queue: QueueId,
-        each: &mut dyn FnMut(MessageId, Locator) -> ControlFlow<io::Error>,
+        each: &mut dyn FnMut(MessageId, Locator, Attempts) -> ControlFlow<io::Error>,
     ) -> io::Result<()> {
         match self.look.found.contents.index(queue) {
             Some(index) => self.look.each_message(&mut index.lock(), each),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::QueueId;
-use super::record::{Ref, Run};
+use super::record::{Counted, Ref, Run};
 use crate::message::{Message, Seq};
 use crate::outbox::{Outbox, Wakes};
 
@@ -41,6 +41,10 @@ pub(super) enum Operation {
     Redefine { key: Vec<u8>, from: u64 },
     /// No longer defined.
     Forget { key: Vec<u8>, queue: Option<QueueId> },
+    /// Messages that have been taken in elsewhere, by an operation before this one.
+    Remove(Run),
+    /// How often a message has come back that is not on disk yet.
+    Count(Counted),
     /// A queue without a definition is gone.
     Drop(QueueId),
     /// To be waited for, with all that came before.
@@ -67,6 +71,8 @@ pub(super) struct Batch {
     pub last: Seq,
     /// Messages that were settled, of this batch or an earlier one.
     pub removed: Vec<Run>,
+    /// How often messages of earlier batches have come back.
+    pub counted: Vec<Counted>,
     bytes: usize,
 }
 
@@ -79,6 +85,7 @@ impl Batch {
     /// Whether nothing has to be written.
     pub(super) fn is_nothing(&self) -> bool {
         self.removed.is_empty()
+            && self.counted.is_empty()
             && self.operations.iter().all(|o| matches!(o, Operation::Nothing | Operation::Fence))
     }
 
@@ -101,6 +108,7 @@ pub(super) struct Inbox {
     /// Which of the operations that the commit thread has taken were struck out before.
     struck_out: Vec<bool>,
     removed: Vec<Run>,
+    counted: Vec<Counted>,
     /// Messages that are being handed to several queues: nothing from there on is taken.
     open: SmallVec<[u64; 4]>,
     /// Octets that wait here or are being written.
@@ -120,6 +128,7 @@ impl Default for Inbox {
             settled: FIRST_SEQ - 1,
             struck_out: Vec::new(),
             removed: Vec::new(),
+            counted: Vec::new(),
             open: SmallVec::new(),
             bytes: 0,
             waiters: BTreeMap::new(),
@@ -190,6 +199,15 @@ impl Inbox {
         self.removed.push(run);
     }
 
+    /// A message has come back to its queue.
+    pub(super) fn count(&mut self, counted: Counted, seq: Seq) {
+        if seq.0 >= self.base {
+            self.push(Operation::Count(counted));
+        } else {
+            self.counted.push(counted);
+        }
+    }
+
     /// Whether it is on disk or need not go there.
     #[inline]
     pub(super) fn is_settled(&self, seq: Seq) -> bool {
@@ -238,7 +256,7 @@ impl Inbox {
 
     /// Whether there is anything to take.
     pub(super) fn is_empty(&self) -> bool {
-        self.operations.is_empty() && self.removed.is_empty()
+        self.operations.is_empty() && self.removed.is_empty() && self.counted.is_empty()
     }
 
     /// How many operations wait.
@@ -270,6 +288,7 @@ impl Inbox {
         self.base += count as u64;
         batch.last = Seq(self.base - 1);
         std::mem::swap(&mut batch.removed, &mut self.removed);
+        std::mem::swap(&mut batch.counted, &mut self.counted);
         if self.operations.is_empty() && self.operations.capacity() > KEEP_CAPACITY {
             self.operations = VecDeque::new();
         }
@@ -289,6 +308,7 @@ impl Inbox {
         }
         batch.operations.clear();
         batch.removed.clear();
+        batch.counted.clear();
         batch.bytes = 0;
     }
 
@@ -335,7 +355,12 @@ impl Operation {
     #[inline]
     fn bytes(&self) -> usize {
         let octets = match self {
-            Self::Nothing | Self::Fence | Self::Start | Self::Drop(_) => 0,
+            Self::Nothing
+            | Self::Fence
+            | Self::Start
+            | Self::Drop(_)
+            | Self::Remove(_)
+            | Self::Count(_) => 0,
             // Its queues come and go while it waits: they are not counted.
             Self::Publish(message, _) => message.memory_bytes(),
             Self::Move(moved) => moved.message.memory_bytes(),

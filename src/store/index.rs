@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::QueueId;
 use super::catalogue::{Catalogue, CatalogueResult, Change, Tree};
-use super::page::{Locator, Share, Slots, Summary, first_id, page_number};
+use super::locator::Locator;
+use super::page::{Share, Slots, Summary, first_id, page_number};
 use super::tally::Tally;
-use crate::message::MessageId;
+use super::{QueueId, RecoveredLevel};
+use crate::message::{Attempts, MessageId};
 
 /// Keys of pages begin with this octet.
 pub(super) const PAGE_KEY: u8 = b'p';
@@ -62,7 +63,8 @@ pub(super) struct QueueIndex {
     queue: QueueId,
     pages: BTreeMap<u64, Page>,
     live: u64,
-    last: MessageId,
+    /// The highest sequence it has seen, in whatever level.
+    last: u64,
     /// Pages that are empty now and still in the catalogue.
     gone: Vec<u64>,
     /// Something has to be written at the next checkpoint.
@@ -71,9 +73,9 @@ pub(super) struct QueueIndex {
 
 impl QueueIndex {
     /// Of a queue without messages.
-    pub(super) fn new(queue: QueueId, last: MessageId) -> Self {
+    pub(super) fn new(queue: QueueId) -> Self {
         let (pages, gone) = (BTreeMap::new(), Vec::new());
-        Self { queue, pages, live: 0, last, gone, dirty: false }
+        Self { queue, pages, live: 0, last: 0, gone, dirty: false }
     }
 
     /// How many messages it has.
@@ -81,19 +83,35 @@ impl QueueIndex {
         self.live
     }
 
-    /// The highest id it has seen.
-    pub(super) fn last(&self) -> MessageId {
+    /// The highest sequence it has seen.
+    pub(super) fn last(&self) -> u64 {
         self.last
     }
 
-    /// No id up to this one is to be given again.
-    pub(super) fn raise_last(&mut self, last: MessageId) {
+    /// No sequence up to this one is to be given again.
+    pub(super) fn raise_last(&mut self, last: u64) {
         self.last = self.last.max(last);
     }
 
-    /// No message has a lower id.
-    pub(super) fn first(&self) -> MessageId {
-        self.pages.first_key_value().map_or(self.last, |(page, _)| first_id(*page))
+    /// What there is of each level, in order.
+    pub(super) fn levels(&self) -> Vec<RecoveredLevel> {
+        let mut levels: Vec<RecoveredLevel> = Vec::new();
+        for (number, page) in &self.pages {
+            let (first, Summary { live, body_bytes, .. }) = (first_id(*number), page.summary());
+            match levels.last_mut().filter(|last| last.first.level() == first.level()) {
+                Some(level) => {
+                    level.count += u64::from(live);
+                    level.body_bytes += body_bytes;
+                }
+                None => levels.push(RecoveredLevel {
+                    first,
+                    last: MessageId::in_level(first.level(), self.last),
+                    count: live.into(),
+                    body_bytes,
+                }),
+            }
+        }
+        levels
     }
 
     /// The numbers of its pages, in order.
@@ -125,7 +143,7 @@ impl QueueIndex {
         tally: &mut Tally,
     ) {
         let number = page_number(id);
-        self.last = self.last.max(id);
+        self.last = self.last.max(id.sequence());
         let page = self.pages.entry(number).or_insert_with(|| Page {
             content: Content::Resident(Slots::default()),
             dirty: true,
@@ -193,9 +211,33 @@ impl QueueIndex {
 
     /// Where a message is.
     pub(super) fn get(&mut self, id: MessageId, catalogue: &dyn Catalogue) -> Option<Locator> {
+        self.slots(id, catalogue)?.get(id)
+    }
+
+    /// How often it has come back.
+    pub(super) fn attempts(&mut self, id: MessageId, catalogue: &dyn Catalogue) -> Attempts {
+        self.slots(id, catalogue).map_or_else(Attempts::default, |slots| slots.attempts(id))
+    }
+
+    fn slots(&mut self, id: MessageId, catalogue: &dyn Catalogue) -> Option<&mut Slots> {
         let number = page_number(id);
-        let page = self.pages.get_mut(&number)?;
-        page.resident(self.queue, number, catalogue)?.get(id)
+        self.pages.get_mut(&number)?.resident(self.queue, number, catalogue)
+    }
+
+    /// Notes how often a message has come back, if it is still here.
+    pub(super) fn set_attempts(
+        &mut self,
+        id: MessageId,
+        attempts: Attempts,
+        catalogue: &dyn Catalogue,
+    ) {
+        let number = page_number(id);
+        let Some(page) = self.pages.get_mut(&number) else { return };
+        let Some(slots) = page.resident(self.queue, number, catalogue) else { return };
+        if slots.set_attempts(id, attempts) {
+            page.dirty = true;
+            self.dirty = true;
+        }
     }
 
     /// Where the messages from one id to another are, until `enough` says so.
@@ -205,7 +247,7 @@ impl QueueIndex {
         last: MessageId,
         catalogue: &dyn Catalogue,
         checkpoint: u64,
-        mut enough: impl FnMut(MessageId, Locator) -> bool,
+        mut enough: impl FnMut(MessageId, Locator, Attempts) -> bool,
     ) {
         if first > last {
             return;
@@ -213,8 +255,8 @@ impl QueueIndex {
         for (&number, page) in self.pages.range_mut(page_number(first)..=page_number(last)) {
             page.used = checkpoint;
             let Some(slots) = page.resident(self.queue, number, catalogue) else { continue };
-            for (id, at) in slots.iter(number).skip_while(|(id, _)| *id < first) {
-                if id > last || enough(id, at) {
+            for (id, at, attempts) in slots.iter(number).skip_while(|(id, ..)| *id < first) {
+                if id > last || enough(id, at, attempts) {
                     return;
                 }
             }

@@ -18,15 +18,16 @@ use super::dump::Dumping;
 use super::files::Files;
 use super::index::QueueIndex;
 use super::inspect_copy::CatalogueCopy;
+use super::locator::Locator;
 use super::meta;
 use super::open::{CATALOGUE, LOG};
-use super::page::{Locator, first_id};
+use super::page::first_id;
 use super::record::{Kind, Place, Published, Raw, decode};
 use super::recover::{Found, Listing, list, recover};
 use super::scan::{Extent, Scanned, scan};
 use super::segment::{DATA_START, SEGMENT_BYTES, SegmentFile};
 use super::segments::Position;
-use crate::message::MessageId;
+use crate::message::{Attempts, MessageId};
 
 /// Exit code of both when nothing is wrong.
 pub const EXIT_SOUND: u8 = 0;
@@ -156,13 +157,13 @@ impl Look {
     pub(super) fn each_message(
         &self,
         index: &mut QueueIndex,
-        each: &mut dyn FnMut(MessageId, Locator) -> ControlFlow<io::Error>,
+        each: &mut dyn FnMut(MessageId, Locator, Attempts) -> ControlFlow<io::Error>,
     ) -> io::Result<()> {
         let mut ended = ControlFlow::Continue(());
         for page in index.page_numbers() {
             let last = MessageId(first_id(page + 1).0.saturating_sub(1));
-            index.range(first_id(page), last, &*self.catalogue, 0, |id, at| {
-                ended = each(id, at);
+            index.range(first_id(page), last, &*self.catalogue, 0, |id, at, attempts| {
+                ended = each(id, at, attempts);
                 ended.is_break()
             });
             index.evict(u64::MAX);
@@ -179,7 +180,7 @@ impl Look {
         at: Locator,
         buffer: &'a mut Vec<u8>,
     ) -> Result<Published<'a>, &'static str> {
-        let number = u64::from(at.segment);
+        let number = u64::from(at.segment());
         let Some(segment) = self.found.segments.file(number) else {
             return Err("the segment is missing");
         };

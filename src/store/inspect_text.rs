@@ -8,10 +8,11 @@ use super::QueueId;
 use super::contents::Contents;
 use super::definition::Definition;
 use super::record::{
-    Kind, Place, Published, Raw, decode_definition, decode_mark, decode_queue, decode_remove,
+    Counted, Kind, Place, Published, Raw, decode_count, decode_definition, decode_mark,
+    decode_queue, decode_remove,
 };
 use crate::amqp::properties::Properties;
-use crate::message::{MessageId, short_strings};
+use crate::message::{Attempts, MessageId, short_strings};
 
 /// So many octets of a body are shown.
 const BODY_SHOWN_BYTES: usize = 64;
@@ -139,6 +140,13 @@ pub(super) fn record(place: Place, raw: Raw<'_>) -> String {
                 .map(|run| format!("{}:{}-{}", run.queue.0, run.first.0, run.last.0));
             format!("kind=remove runs={}", listed(runs))
         }
+        Some(Kind::Count) => {
+            let counted = decode_count(payload).map(|Counted { at, attempts }| {
+                let Attempts { failed, acquired } = attempts;
+                format!("{}:{}={failed}/{acquired}", at.queue.0, at.id.0)
+            });
+            format!("kind=count failed/acquired={}", listed(counted))
+        }
         Some(Kind::Define) => format!("kind=define {}", defined(payload)),
         Some(Kind::Forget) => {
             let (key, rest) = decode_definition(payload).unwrap_or_default();
@@ -190,8 +198,8 @@ pub(super) fn message(published: &Published<'_>) -> String {
     let more = if shown.len() < body.len() { "..." } else { "" };
     format!(
         "{} time-ms={} exchange='{}' key='{}' properties={} body-bytes={} body='{}'{more}",
-        if published.transient { "transient" } else { "persistent" },
-        published.time_ms,
+        if published.is_transient() { "transient" } else { "persistent" },
+        published.published_ms,
         exchange.escape_ascii(),
         key.escape_ascii(),
         properties(published.properties()),

@@ -3,7 +3,6 @@
 use super::QueueId;
 use super::catalogue::{Catalogue, CatalogueResult, Change, Tree};
 use super::segments::Position;
-use crate::message::MessageId;
 
 /// From where a start has to read the log.
 const POSITION: &[u8] = b"position";
@@ -19,27 +18,27 @@ const VERSION: u8 = 1;
 /// What is kept of a queue beside its pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct QueueRecord {
-    /// No id above this was given.
-    pub last: MessageId,
+    /// No sequence above this was given.
+    pub last: u64,
     /// After a stop in good order: no message above this was delivered.
-    pub delivered_to: MessageId,
+    pub delivered_to: u64,
 }
 
 impl QueueRecord {
     /// Of a queue that may deliver at any time.
-    pub(super) fn not_closed(last: MessageId) -> Self {
+    pub(super) fn not_closed(last: u64) -> Self {
         Self { last, delivered_to: last }
     }
 
     /// As it is kept.
     pub(super) fn encode(self) -> Vec<u8> {
-        numbers([self.last.0, self.delivered_to.0])
+        numbers([self.last, self.delivered_to])
     }
 
     /// Reads what was kept.
     pub(super) fn decode(value: &[u8]) -> Option<Self> {
         let [last, delivered_to] = read_numbers(value)?;
-        Some(Self { last: MessageId(last), delivered_to: MessageId(delivered_to) })
+        Some(Self { last, delivered_to })
     }
 }
 

@@ -24,6 +24,7 @@ mod index;
 mod inspect;
 mod inspect_copy;
 mod inspect_text;
+mod locator;
 mod meta;
 mod open;
 mod page;
@@ -60,11 +61,11 @@ pub use scan::Damage;
 pub use shared::{EXIT_DISK_FAILED, OnFailure, StoreOptions};
 pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};
 
-use crate::message::{Message, MessageId, Seq};
+use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{Outbox, Wakes};
 use inbox::Operation;
 use reader::{Request, Requests};
-use record::{Ref, Run};
+use record::{Counted, Ref, Run};
 use shared::Shared;
 
 /// A queue's number in the store. It is never used again.
@@ -110,8 +111,9 @@ pub enum Wanted {
 /// What was read.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// In order of their ids, with their number of octets limited as asked (at least one).
-    pub messages: Vec<(MessageId, Message)>,
+    /// In order of their ids, with their number of octets limited as asked (at least one); how
+    /// often each had come back.
+    pub messages: Vec<(MessageId, Message, Attempts)>,
     /// Everything wanted up to here has been looked for: what is not among `messages` cannot be
     /// read (which has been reported) or is not there.
     pub up_to: MessageId,
@@ -124,16 +126,34 @@ pub trait ReadBack: Send + Sync {
 }
 
 /// What the store knows of a queue at its start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RecoveredQueue {
-    /// No message has a lower id.
+    /// No sequence above this was ever given.
+    pub last: u64,
+    /// Messages up to this sequence may have been delivered before.
+    pub delivered_to: u64,
+    /// Its messages, level by level.
+    pub levels: Vec<RecoveredLevel>,
+}
+
+impl RecoveredQueue {
+    /// How many messages it has.
+    pub fn count(&self) -> u64 {
+        self.levels.iter().map(|level| level.count).sum()
+    }
+}
+
+/// What the store knows of a level of a queue at its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RecoveredLevel {
+    /// No message of the level has a lower id.
     pub first: MessageId,
-    /// No id above this was ever given.
+    /// And none a higher one.
     pub last: MessageId,
     /// How many messages there are from `first` to `last`.
     pub count: u64,
-    /// Messages up to this one may have been delivered before.
-    pub delivered_to: MessageId,
+    /// Octets of their bodies.
+    pub body_bytes: u64,
 }
 
 impl Store {
@@ -197,6 +217,30 @@ impl Store {
         if was_empty && !inbox.is_empty() {
             wakes.ring(&self.shared.bell);
         }
+    }
+
+    /// Messages are settled, since they have been taken in elsewhere: no sooner than that is on
+    /// disk. So they are in one of the two places whatever happens.
+    pub fn remove_behind(&self, queue: QueueId, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
+        let mut inbox = self.shared.inbox.lock();
+        for (id, _) in settled.iter().filter(|(_, seq)| *seq != Seq::NONE) {
+            inbox.push(Operation::Remove(Run { queue, first: *id, last: *id }));
+        }
+        wakes.ring(&self.shared.bell);
+    }
+
+    /// A message has come back to its queue.
+    pub fn count(
+        &self,
+        queue: QueueId,
+        id: MessageId,
+        seq: Seq,
+        attempts: Attempts,
+        wakes: &mut Wakes,
+    ) {
+        let counted = Counted { at: Ref { queue, id }, attempts };
+        self.shared.inbox.lock().count(counted, seq);
+        wakes.ring(&self.shared.bell);
     }
 
     /// Every message with an id from `first` to `last` was dropped; all are on disk.
@@ -341,7 +385,7 @@ impl Store {
 
     /// Writes what is left and a last checkpoint, with how far each durable queue has delivered.
     /// Takes as long as the disk does.
-    pub fn close(&self, delivered: &[(QueueId, MessageId)]) {
+    pub fn close(&self, delivered: &[(QueueId, u64)]) {
         let was_closed = self.shared.stop.load(Ordering::Acquire);
         self.stop_threads();
         if !was_closed

@@ -15,8 +15,8 @@ use super::inbox::Batch;
 use super::shared::Shared;
 use super::sled_catalogue::{OnDamage, SledCatalogue};
 use super::{
-    DataDirectory, Files, Recovered, Store, StoreError, StoreOptions, Windows, reader, recover,
-    upkeep,
+    DataDirectory, Files, Recovered, RecoveredQueue, Store, StoreError, StoreOptions, Windows,
+    reader, recover, upkeep,
 };
 use crate::bell::Bell;
 use crate::message::Seq;
@@ -101,7 +101,7 @@ impl Store {
         store.spawn(writer).map_err(StoreError::start)?;
         tracing::info!(
             definitions = recovered.definitions.len(),
-            messages = recovered.queues.values().map(|queue| queue.count).sum::<u64>(),
+            messages = recovered.queues.values().map(RecoveredQueue::count).sum::<u64>(),
             replayed_bytes, clean = found.clean, took = ?began.elapsed(),
             "store opened"
         );

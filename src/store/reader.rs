@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
-use super::page::Locator;
+use super::locator::Locator;
 use super::record::{Published, decode};
 use super::shared::Shared;
 use super::{QueueId, Read, ReadBack, Wanted};
 use crate::bell::Bell;
-use crate::message::{Message, MessageId};
+use crate::message::{Attempts, Message, MessageId};
 use crate::outbox::Wakes;
 
 /// One read of the disk brings this much at the most, unless one message is larger.
@@ -95,12 +95,15 @@ pub(super) fn read(
     Read { messages, up_to }
 }
 
+/// A message, where it is, and how often it has come back.
+type Found = (MessageId, Locator, Attempts);
+
 fn find(
     shared: &Shared,
     queue: QueueId,
     wanted: &Wanted,
     max_bytes: u64,
-) -> (Vec<(MessageId, Locator)>, MessageId) {
+) -> (Vec<Found>, MessageId) {
     let (mut places, mut bytes) = (Vec::new(), 0);
     let catalogue = &*shared.contents.catalogue;
     let checkpoint = shared.checkpoint.load(Ordering::Acquire);
@@ -109,19 +112,19 @@ fn find(
         Wanted::Ids(ids) => ids.last().copied().unwrap_or_default(),
     };
     let Some(index) = shared.contents.index(queue) else { return (places, last) };
-    let mut enough = |id, at: Locator| {
+    let mut enough = |id, at: Locator, attempts| {
         if bytes > 0 && bytes + at.bytes() > max_bytes {
             return true;
         }
         bytes += at.bytes();
-        places.push((id, at));
+        places.push((id, at, attempts));
         false
     };
     let mut full = false;
     match wanted {
         Wanted::Range { first, last } => {
-            index.lock().range(*first, *last, catalogue, checkpoint, |id, at| {
-                full = enough(id, at);
+            index.lock().range(*first, *last, catalogue, checkpoint, |id, at, attempts| {
+                full = enough(id, at, attempts);
                 full
             });
         }
@@ -129,25 +132,25 @@ fn find(
             let mut index = index.lock();
             for id in ids {
                 let Some(at) = index.get(*id, catalogue) else { continue };
-                full = enough(*id, at);
+                full = enough(*id, at, index.attempts(*id, catalogue));
                 if full {
                     break;
                 }
             }
         }
     }
-    let up_to = places.last().filter(|_| full).map_or(last, |(id, _)| *id);
+    let up_to = places.last().filter(|_| full).map_or(last, |(id, ..)| *id);
     (places, up_to)
 }
 
 /// How many of the places are read in one go, and how much that is.
-fn next_run(places: &[(MessageId, Locator)]) -> Option<(usize, u64)> {
-    let (_, first) = places.first()?;
+fn next_run(places: &[Found]) -> Option<(usize, u64)> {
+    let (_, first, _) = places.first()?;
     let start = first.offset();
     let mut end = start + first.bytes();
     let mut count = 1;
-    for (_, at) in places.iter().skip(1) {
-        let near = at.segment == first.segment
+    for (_, at, _) in places.iter().skip(1) {
+        let near = at.segment() == first.segment()
             && at.offset() >= end
             && at.offset() - end <= SKIP_BYTES
             && at.offset() + at.bytes() - start <= CHUNK_BYTES;
@@ -163,19 +166,19 @@ fn next_run(places: &[(MessageId, Locator)]) -> Option<(usize, u64)> {
 fn read_run(
     shared: &Shared,
     queue: QueueId,
-    places: &[(MessageId, Locator)],
+    places: &[Found],
     bytes: u64,
     buffer: &mut Vec<u8>,
-    messages: &mut Vec<(MessageId, Message)>,
+    messages: &mut Vec<(MessageId, Message, Attempts)>,
 ) {
-    let Some((_, first)) = places.first() else { return };
+    let Some((_, first, _)) = places.first() else { return };
     let start = first.offset();
     let read = fill(shared, *first, bytes, buffer);
-    for (id, at) in places {
+    for (id, at, attempts) in places {
         let from = (at.offset() - start) as usize;
         let octets = buffer.get(from..read).unwrap_or_default();
         let found = message_in(shared, octets, *at).or_else(|| read_again(shared, queue, *id, *at));
-        messages.extend(found.map(|message| (*id, message)));
+        messages.extend(found.map(|message| (*id, message, *attempts)));
     }
 }
 
@@ -184,7 +187,7 @@ fn fill(shared: &Shared, at: Locator, bytes: u64, buffer: &mut Vec<u8>) -> usize
     if buffer.len() < bytes as usize {
         buffer.resize(bytes as usize, 0);
     }
-    let Some(segment) = shared.segments.file(at.segment.into()) else { return 0 };
+    let Some(segment) = shared.segments.file(at.segment().into()) else { return 0 };
     let into = buffer.get_mut(..bytes as usize).unwrap_or_default();
     segment.file.read_at(into, at.offset()).unwrap_or_else(|error| {
         tracing::error!(file = &*segment.name, offset = at.offset(), %error, "cannot read");
@@ -212,10 +215,10 @@ fn read_again(shared: &Shared, queue: QueueId, id: MessageId, was: Locator) -> O
         at = now;
     };
     if message.is_none() {
-        let file = shared.segments.file(at.segment.into()).map(|segment| segment.name);
+        let file = shared.segments.file(at.segment().into()).map(|segment| segment.name);
         tracing::error!(
             file = file.as_deref().unwrap_or("missing"),
-            segment = at.segment,
+            segment = at.segment(),
             offset = at.offset(),
             moved = was != at,
             queue = queue.0,

@@ -5,7 +5,7 @@
 //! file held before, or what was written to another place, is never taken for a record of this one.
 //! Integers are little-endian. Knows no files.
 
-use crate::message::{Body, Message, MessageId};
+use crate::message::{Attempts, Body, Message, MessageId, Traits};
 
 use super::QueueId;
 
@@ -23,8 +23,8 @@ const REF_BYTES: usize = 16;
 const MARK_BYTES: usize = 32;
 /// Octets per run in a remove record.
 const RUN_BYTES: usize = 24;
-/// The message is not for after a restart.
-const TRANSIENT: u8 = 1;
+/// Octets per message in a count record.
+const COUNTED_BYTES: usize = 24;
 
 /// Spreads small numbers over all bits (2^64 divided by the golden ratio).
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -49,6 +49,8 @@ pub(super) enum Kind {
     Move = 7,
     /// A process has begun to write.
     Start = 8,
+    /// How often messages have come back to their queues.
+    Count = 9,
 }
 
 impl Kind {
@@ -62,6 +64,7 @@ impl Kind {
             Self::Drop,
             Self::Move,
             Self::Start,
+            Self::Count,
         ];
         all.into_iter().find(|kind| *kind as u8 == octet)
     }
@@ -109,6 +112,15 @@ pub(super) struct Run {
     pub first: MessageId,
     /// The last.
     pub last: MessageId,
+}
+
+/// How often a message has come back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Counted {
+    /// The message.
+    pub at: Ref,
+    /// How often.
+    pub attempts: Attempts,
 }
 
 /// The begin of what was written in one go.
@@ -196,17 +208,16 @@ pub(super) fn encode_publish<'a>(
     kind: Kind,
     message: &'a Message,
     refs: &[Ref],
-    time_ms: u64,
 ) -> &'a [bytes::Bytes] {
     let linked = message.linked_body();
+    let traits = message.traits();
     encode(out, place, kind, linked, |out| {
-        out.push(if message.persistent() { 0 } else { TRANSIENT });
-        out.push(0);
+        out.extend_from_slice(&[traits.flags(), traits.priority().unwrap_or_default()]);
         out.extend_from_slice(&(message.address().len() as u16).to_le_bytes());
         out.extend_from_slice(&(message.properties().len() as u32).to_le_bytes());
         out.extend_from_slice(&(refs.len() as u32).to_le_bytes());
         out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&time_ms.to_le_bytes());
+        out.extend_from_slice(&message.published_ms().to_le_bytes());
         for at in refs {
             out.extend_from_slice(&at.queue.0.to_le_bytes());
             out.extend_from_slice(&at.id.0.to_le_bytes());
@@ -230,6 +241,24 @@ pub(super) fn encode_remove(out: &mut Vec<u8>, place: Place, runs: &[Run]) {
 /// What such a record takes in the log.
 pub(super) fn remove_bytes(runs: usize) -> u64 {
     record_bytes(runs * RUN_BYTES)
+}
+
+/// Appends a record of how often messages have come back.
+pub(super) fn encode_count(out: &mut Vec<u8>, place: Place, counted: &[Counted]) {
+    encode(out, place, Kind::Count, &[], |out| {
+        for Counted { at, attempts } in counted {
+            out.extend_from_slice(&at.queue.0.to_le_bytes());
+            out.extend_from_slice(&at.id.0.to_le_bytes());
+            out.extend_from_slice(&attempts.failed.to_le_bytes());
+            out.extend_from_slice(&attempts.acquired.to_le_bytes());
+            out.extend_from_slice(&[0; 2]);
+        }
+    });
+}
+
+/// What such a record takes in the log.
+pub(super) fn count_bytes(messages: usize) -> u64 {
+    record_bytes(messages * COUNTED_BYTES)
 }
 
 /// Appends a definition, or that one is gone.
@@ -303,10 +332,10 @@ pub(super) fn decode_mark(payload: &[u8]) -> Option<Mark> {
 /// A publish or move record's payload.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Published<'a> {
-    /// Not for after a restart.
-    pub transient: bool,
-    /// When it was written: milliseconds since 1970.
-    pub time_ms: u64,
+    /// What is known of the message.
+    pub traits: Traits,
+    /// When its queues took it in: milliseconds since 1970.
+    pub published_ms: u64,
     refs: &'a [u8],
     octets: &'a [u8],
     address_bytes: usize,
@@ -323,8 +352,8 @@ impl<'a> Published<'a> {
         let properties_bytes = u32_at(fixed, 4) as usize;
         let octets = payload.get(refs_end..)?;
         (address_bytes.checked_add(properties_bytes)? <= octets.len()).then_some(Self {
-            transient: fixed.first()? & TRANSIENT != 0,
-            time_ms: u64_at(fixed, 16),
+            traits: Traits::new(*fixed.first()?, *fixed.get(1)?),
+            published_ms: u64_at(fixed, 16),
             refs: payload.get(PUBLISH_FIXED_BYTES..refs_end)?,
             octets,
             address_bytes,
@@ -342,12 +371,19 @@ impl<'a> Published<'a> {
     pub(super) fn message(&self) -> Message {
         let (address, properties) = (self.address_bytes, self.properties_bytes);
         if self.octets.len() - address - properties < crate::message::LINK_FROM_BYTES {
-            return Message::from_octets(self.octets, address, properties, !self.transient);
+            let message = Message::from_octets(self.octets, address, properties, self.traits);
+            return message.published_at(self.published_ms);
         }
         let (head, body) = self.octets.split_at(address + properties);
         let (address, properties) = head.split_at(address);
         let body = bytes::Bytes::copy_from_slice(body);
-        Message::new(address, properties, Body::Linked(vec![body]), !self.transient)
+        let message = Message::new(address, properties, Body::Linked(vec![body]), self.traits);
+        message.published_at(self.published_ms)
+    }
+
+    /// Not for after a restart.
+    pub(super) fn is_transient(&self) -> bool {
+        !self.traits.has(Traits::PERSISTENT)
     }
 
     /// Flags and values of the content header.
@@ -373,6 +409,14 @@ pub(super) fn decode_remove(payload: &[u8]) -> impl Iterator<Item = Run> + '_ {
         queue: QueueId(u64_at(at, 0)),
         first: MessageId(u64_at(at, 8)),
         last: MessageId(u64_at(at, 16)),
+    })
+}
+
+/// A count record's payload.
+pub(super) fn decode_count(payload: &[u8]) -> impl Iterator<Item = Counted> + '_ {
+    payload.chunks_exact(COUNTED_BYTES).map(|at| Counted {
+        at: Ref { queue: QueueId(u64_at(at, 0)), id: MessageId(u64_at(at, 8)) },
+        attempts: Attempts { failed: u32_at(at, 16), acquired: u32_at(at, 20) as u16 },
     })
 }
 
@@ -410,19 +454,20 @@ mod tests {
 
     #[test]
     fn a_message_comes_back_as_it_was() {
-        let message = Message::new(&address(b"x", b"key"), &[0, 0], Body::Inline(b"hello"), true);
+        let message = Message::new(&address(b"x", b"key"), &[0, 0], Body::Inline(b"hello"), true)
+            .published_at(5);
         let refs = [
             Ref { queue: QueueId(3), id: MessageId(9) },
             Ref { queue: QueueId(4), id: MessageId(1) },
         ];
         let mut out = Vec::new();
-        assert!(encode_publish(&mut out, PLACE, Kind::Publish, &message, &refs, 5).is_empty());
+        assert!(encode_publish(&mut out, PLACE, Kind::Publish, &message, &refs).is_empty());
         assert_eq!(out.len() as u64, publish_bytes(&message, 2));
         let raw = decode(&out, PLACE).expect("sound");
         assert_eq!((raw.kind, raw.bytes), (Some(Kind::Publish), out.len() as u64));
         let published = Published::decode(raw.payload).expect("sound");
         assert_eq!(published.refs().collect::<Vec<_>>(), refs);
-        assert_eq!(published.time_ms, 5);
+        assert_eq!(published.published_ms, 5);
         let back = published.message();
         assert_eq!((back.octets(), back.routing_key()), (message.octets(), &b"key"[..]));
     }

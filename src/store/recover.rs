@@ -23,7 +23,6 @@ use super::segment::{DATA_START, SegmentFile, SegmentHeader};
 use super::segments::{Position, Segment, Segments};
 use super::tally::{Living, Tally};
 use super::{QueueId, RecoveredQueue, StoreError};
-use crate::message::MessageId;
 
 /// What a start has found.
 #[derive(Debug)]
@@ -458,11 +457,11 @@ fn recovered_queues(
     // Every queue with a record has an index.
     for (queue, index) in contents.indexes() {
         let index = index.lock();
-        let (first, last, count) = (index.first(), index.last(), index.live());
+        let (last, levels) = (index.last(), index.levels());
         // Without a stop in good order anything may have been delivered.
-        let delivered = records.get(&queue).map_or(MessageId(0), |record| record.delivered_to);
+        let delivered = records.get(&queue).map_or(0, |record| record.delivered_to);
         let delivered_to = if clean { delivered } else { last };
-        queues.insert(queue, RecoveredQueue { first, last, count, delivered_to });
+        queues.insert(queue, RecoveredQueue { last, delivered_to, levels });
     }
     queues
 }

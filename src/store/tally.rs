@@ -2,7 +2,8 @@
 
 use hashbrown::HashMap;
 
-use super::page::{Locator, Share};
+use super::locator::Locator;
+use super::page::Share;
 
 /// Changes by segment.
 #[derive(Debug, Default)]
@@ -21,13 +22,13 @@ impl Tally {
     /// A message lives there now.
     #[inline]
     pub(super) fn add(&mut self, at: Locator) {
-        self.change(at.segment, 1, at.share_bytes().cast_signed());
+        self.change(at.segment(), 1, at.share_bytes().cast_signed());
     }
 
     /// A message is gone from there.
     #[inline]
     pub(super) fn take(&mut self, at: Locator) {
-        self.change(at.segment, -1, -(at.share_bytes().cast_signed()));
+        self.change(at.segment(), -1, -(at.share_bytes().cast_signed()));
     }
 
     /// The messages of a page are gone from there.

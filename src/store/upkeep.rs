@@ -16,7 +16,6 @@ use super::index::{PAGE_KEY, SUMMARY_KEY, pages_prefix};
 use super::meta::{self, QueueRecord};
 use super::segments::Position;
 use super::shared::{CHECKPOINT_BYTES, Shared};
-use crate::message::MessageId;
 
 /// A checkpoint is made this long after something was written.
 const CHECKPOINT_PERIOD: Duration = Duration::from_secs(2);
@@ -93,7 +92,7 @@ fn is_worth_trying(shared: &Shared) -> bool {
 /// Makes a checkpoint; `closing`: the last one, with how far each queue has delivered.
 pub(super) fn checkpoint(
     shared: &Shared,
-    closing: Option<&[(QueueId, MessageId)]>,
+    closing: Option<&[(QueueId, u64)]>,
 ) -> CatalogueResult<()> {
     let _turn = shared.checkpointing.lock();
     shared.written_bytes.store(0, Ordering::Release);
@@ -136,7 +135,7 @@ fn write(
     shared: &Shared,
     position: Position,
     number: u64,
-    closing: Option<&[(QueueId, MessageId)]>,
+    closing: Option<&[(QueueId, u64)]>,
     begun: &mut Begun,
 ) -> CatalogueResult<()> {
     shared.contents.catalogue.begin()?;
@@ -162,7 +161,7 @@ fn write(
     }
     apply_in_pieces(catalogue, Tree::Pages, pages)?;
     for (queue, delivered_to) in closing.unwrap_or_default() {
-        let last = shared.contents.index(*queue).map_or(MessageId(0), |i| i.lock().last());
+        let last = shared.contents.index(*queue).map_or(0, |i| i.lock().last());
         let record = QueueRecord { last: last.max(*delivered_to), delivered_to: *delivered_to };
         queues.push((meta::queue_key(*queue), Some(record.encode())));
     }

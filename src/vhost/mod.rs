@@ -4,8 +4,8 @@
 //! one mutex; each change that may lead a message elsewhere raises the generation, which tells
 //! every route cache to forget. Knows no channels and no frames.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use hashbrown::{HashMap, HashSet};
@@ -14,21 +14,24 @@ use parking_lot::Mutex;
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, Names, describe};
-use crate::message::{Message, MessageId, Seq};
+use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
-use crate::queue::Queue;
+use crate::queue::{Home, Queue};
 use crate::store::{QueueId, Store};
+use crate::timers::Timers;
 
 mod bindings;
+mod dead_letter;
 mod durable;
 mod exchanges;
+pub mod handover;
 mod queues;
 mod recovery;
 
 use durable::Changes;
 
 pub use exchanges::{DeclareExchange, refuse_default};
-pub use queues::{DeclareQueue, DeleteQueue};
+pub use queues::DeclareQueue;
 
 /// Exchanges that every virtual host has: name, type, internal.
 const PREDECLARED: [(&str, ExchangeKind, bool); 7] = [
@@ -48,7 +51,7 @@ const RESERVED_PREFIX: &str = "amq.";
 #[derive(Debug)]
 pub struct VirtualHost {
     name: Arc<str>,
-    store: Arc<Store>,
+    home: Arc<Home>,
     exchanges: DashMap<Arc<str>, Arc<Exchange>>,
     queues: DashMap<Arc<str>, Arc<Queue>>,
     reply_consumers: DashMap<Box<[u8]>, (ConsumerId, Arc<Outbox>)>,
@@ -73,16 +76,16 @@ struct Incoming {
 
 impl VirtualHost {
     /// A virtual host with the predeclared exchanges.
-    pub fn new(name: &str, store: Arc<Store>) -> Result<Self> {
-        let vhost = Self {
+    pub fn new(name: &str, store: Arc<Store>, timers: Arc<Timers>) -> Result<Arc<Self>> {
+        let vhost = Arc::new_cyclic(|this: &Weak<Self>| Self {
             name: name.into(),
-            store,
+            home: Arc::new(Home { store, timers, host: this.clone() }),
             exchanges: DashMap::new(),
             queues: DashMap::new(),
             reply_consumers: DashMap::new(),
             topology: Mutex::default(),
             generation: AtomicU64::new(1),
-        };
+        });
         for (name, kind, internal) in PREDECLARED {
             let exchange = Exchange::new(ExchangeSpec {
                 name: name.into(),
@@ -99,7 +102,7 @@ impl VirtualHost {
     }
 
     /// Its durable queues, and up to where each has delivered its messages.
-    pub fn delivered(&self) -> Vec<(QueueId, MessageId)> {
+    pub fn delivered(&self) -> Vec<(QueueId, u64)> {
         let queues: Vec<_> = self.queues.iter().map(|queue| queue.value().clone()).collect();
         let durable = queues.iter().filter(|queue| queue.spec().durable);
         durable.map(|queue| (queue.spec().id, queue.delivered_to())).collect()
@@ -160,12 +163,13 @@ impl VirtualHost {
         let found = self.reply_consumers.get(address).map(|found| found.value().clone());
         let Some((consumer, outbox)) = found else { return false };
         let (id, seq) = (MessageId::default(), Seq::NONE);
-        let entry = Entry { id, seq, redelivered: false, message };
+        let attempts = Attempts::default();
+        let entry = Entry { id, seq, redelivered: false, attempts, message };
         outbox.deliver_reply(consumer, entry, wakes).is_ok()
     }
 
     fn changes<'a>(&'a self, wakes: &'a mut Wakes) -> Changes<'a> {
-        Changes { store: &self.store, wakes }
+        Changes { store: &self.home.store, wakes }
     }
 
     fn describe_queue(&self, name: &str) -> String {

@@ -9,7 +9,9 @@ use crate::exchange::Destination;
 use crate::names;
 use crate::outbox::Wakes;
 use crate::queue::equivalence::Asked;
-use crate::queue::{ConnectionId, Queue, QueueOptions, QueueSpec, Refusal, Unless};
+use crate::queue::{
+    Conditions, ConnectionId, Queue, QueueOptions, QueueSpec, Refusal, Rules, Unless,
+};
 
 /// `queue.declare` (50, 10), when it is not passive.
 #[derive(Debug)]
@@ -26,15 +28,6 @@ pub struct DeclareQueue<'a> {
     pub auto_delete: bool,
     /// Its arguments.
     pub arguments: Table,
-}
-
-/// `queue.delete` (50, 40), or what stands for it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DeleteQueue {
-    /// Not while it has consumers.
-    pub if_unused: bool,
-    /// Not while it has messages ready.
-    pub if_empty: bool,
 }
 
 impl VirtualHost {
@@ -57,6 +50,7 @@ impl VirtualHost {
             let arguments = &asked.arguments;
             let auto_delete = asked.auto_delete;
             queue.check_equivalent(&Asked { owner, durable, auto_delete, arguments })?;
+            queue.note_use(wakes);
             return Ok(queue);
         }
         let options = self.check_new(asked)?;
@@ -65,7 +59,7 @@ impl VirtualHost {
             name => name.into(),
         };
         let spec = QueueSpec {
-            id: self.store.new_queue_id(),
+            id: self.home.store.new_queue_id(),
             name: name.clone(),
             vhost: self.name().clone(),
             durable,
@@ -73,7 +67,8 @@ impl VirtualHost {
             owner,
             options,
         };
-        let queue = Queue::new(spec, self.store.clone());
+        let rules = Rules::new(spec.options.nature.kind, &spec.options.arguments, None, None);
+        let queue = Queue::new(spec, Arc::new(rules), self.home.clone());
         // First, so that the store knows the queue before any of its messages.
         self.changes(wakes).define(durable::queue(&queue));
         self.queues.insert(name, queue.clone());
@@ -84,11 +79,11 @@ impl VirtualHost {
     pub fn delete_queue(
         &self,
         queue: &Arc<Queue>,
-        delete: DeleteQueue,
+        conditions: Conditions,
         wakes: &mut Wakes,
     ) -> Result<usize> {
         let mut topology = self.topology.lock();
-        let ready = queue.close(delete.if_unused, delete.if_empty, wakes).map_err(|unless| {
+        let ready = queue.close(conditions, wakes).map_err(|unless| {
             Error::precondition_failed(match unless {
                 Unless::Used => format!("{queue} in use"),
                 Unless::NotEmpty => format!("{queue} not empty"),
@@ -120,9 +115,6 @@ impl VirtualHost {
         let options = QueueOptions::parse(&asked.arguments).map_err(refuse)?;
         options.check_name(asked.name).map_err(refuse)?;
         options.check_flags(asked.durable, asked.exclusive, asked.auto_delete).map_err(refuse)?;
-        for argument in options.without_effect() {
-            tracing::warn!(queue = asked.name, argument, "accepted, but without effect so far");
-        }
         Ok(options)
     }
 }
@@ -142,7 +134,7 @@ mod tests {
     fn deleting_what_is_gone_leaves_the_new_one_alone() {
         let directory = tempfile::tempdir().expect("a directory");
         let (store, _) = open(directory.path());
-        let vhost = VirtualHost::new("/", store.clone()).expect("a vhost");
+        let vhost = VirtualHost::new("/", store.clone(), Arc::default()).expect("a vhost");
         let wakes = &mut Wakes::default();
         let declare = DeclareQueue {
             name: "jobs",
@@ -153,9 +145,9 @@ mod tests {
             arguments: Table::default(),
         };
         let old = vhost.declare_queue(&declare, wakes).expect("declared");
-        vhost.delete_queue(&old, DeleteQueue::default(), wakes).expect("deleted");
+        vhost.delete_queue(&old, Conditions::default(), wakes).expect("deleted");
         let new = vhost.declare_queue(&declare, wakes).expect("declared again");
-        vhost.delete_queue(&old, DeleteQueue::default(), wakes).expect("gone already");
+        vhost.delete_queue(&old, Conditions::default(), wakes).expect("gone already");
         assert!(Arc::ptr_eq(&vhost.queue("jobs").expect("there"), &new));
         let id = new.spec().id;
         wakes.flush();

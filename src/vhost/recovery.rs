@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::VirtualHost;
 use crate::error::Error;
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec};
-use crate::queue::{Queue, QueueOptions, QueueSpec};
+use crate::queue::{Queue, QueueOptions, QueueSpec, Rules};
 use crate::store::{
     BindingDefinition, DestinationName, ExchangeDefinition, QueueDefinition, RecoveredQueue,
 };
@@ -56,7 +56,8 @@ impl VirtualHost {
             owner: None,
             options,
         };
-        let queue = Queue::recovered(spec, &had, self.store.clone());
+        let rules = Rules::new(spec.options.nature.kind, &spec.options.arguments, None, None);
+        let queue = Queue::recovered(spec, Arc::new(rules), &had, self.home.clone());
         self.queues.insert(kept.name.clone(), queue);
         Ok(())
     }

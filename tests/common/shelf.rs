@@ -4,9 +4,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use warren::message::{Message, MessageId, Seq};
+use warren::message::{Attempts, Message, MessageId, Seq};
 use warren::outbox::Wakes;
-use warren::queue::Backing;
+use warren::queue::{Backing, Kept};
 use warren::store::{Read, Wanted};
 
 /// A question that has not been answered.
@@ -24,6 +24,8 @@ pub(crate) struct Question {
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     messages: RefCell<BTreeMap<MessageId, (Seq, Message)>>,
+    /// How often those have come back that have.
+    attempts: RefCell<BTreeMap<MessageId, Attempts>>,
     /// All that were ever handed over.
     pub(crate) ever: RefCell<BTreeSet<u64>>,
     last_seq: Cell<u64>,
@@ -95,7 +97,8 @@ impl Shelf {
             let Some((seq, message)) = messages.get(&id) else { continue };
             assert!(self.is_settled(*seq), "{id:?} is read before it is settled");
             bytes += message.memory_bytes();
-            found.push((id, message.clone()));
+            let attempts = self.attempts.borrow().get(&id).copied().unwrap_or_default();
+            found.push((id, message.clone(), attempts));
             if bytes >= max_bytes {
                 return Read { messages: found, up_to: id };
             }
@@ -129,6 +132,12 @@ impl Backing for Shelf {
             let had = self.messages.borrow_mut().remove(id).map(|(seq, _)| seq);
             let as_known = had == Some(*seq) || *seq == Seq::ON_DISK;
             assert!(had.is_some() && as_known, "{id:?} {seq:?} is removed, was {had:?}");
+        }
+    }
+
+    fn count(&self, kept: &Kept, _: &mut Wakes) {
+        if kept.seq != Seq::NONE {
+            self.attempts.borrow_mut().insert(kept.id, kept.attempts);
         }
     }
 

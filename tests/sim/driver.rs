@@ -309,8 +309,8 @@ impl Driver {
     /// Stops in good order; how far each queue had delivered.
     pub fn close(&mut self) {
         let durable = self.queues.iter().filter(|queue| queue.definition.is_some());
-        let delivered: Vec<(QueueId, MessageId)> =
-            durable.map(|queue| (queue.id, MessageId(queue.last / 2))).collect();
+        let delivered: Vec<(QueueId, u64)> =
+            durable.map(|queue| (queue.id, queue.last / 2)).collect();
         self.machine.note(Event::Closing(delivered.clone().into()));
         self.store.close(&delivered);
         if !self.store.has_failed() {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
 use parking_lot::Mutex;
-use warren::message::MessageId;
 use warren::store::{
     Catalogue, CatalogueError, CatalogueResult, Change, Each, Files, LogFile, QueueId, Tree,
 };
@@ -55,7 +54,7 @@ pub enum Event {
     /// So many are on disk.
     Kept(usize),
     /// The store is being closed, or has been, and how far queues have delivered.
-    Closing(Arc<[(QueueId, MessageId)]>),
+    Closing(Arc<[(QueueId, u64)]>),
     Closed,
 }
 

@@ -81,7 +81,7 @@ impl Known {
                 self.written = self.written.max(*count);
             }
             Event::Closing(delivered) => {
-                self.closing = Some(delivered.iter().map(|(queue, to)| (*queue, to.0)).collect());
+                self.closing = Some(delivered.iter().copied().collect());
             }
             Event::Closed => self.closed = true,
             _ => {}
@@ -161,21 +161,27 @@ impl Model {
         let mut queues: BTreeSet<QueueId> = start.queues.keys().copied().collect();
         queues.extend(self.ops.iter().flat_map(queues_in));
         for queue in queues {
-            let told = start.queues.get(&queue).copied().unwrap_or_default();
+            let told = start.queues.get(&queue).cloned().unwrap_or_default();
             let mut before = None;
             let all = read_all(store, queue);
-            if told.count != all.len() as u64 {
-                return Err(format!("{queue:?} is said to have {} of {}", told.count, all.len()));
+            if told.count() != all.len() as u64 {
+                return Err(format!("{queue:?} is said to have {} of {}", told.count(), all.len()));
+            }
+            let bytes: usize = all.iter().map(|(_, message)| message.body_bytes()).sum();
+            if told.levels.iter().map(|level| level.body_bytes).sum::<u64>() != bytes as u64 {
+                return Err(format!("{queue:?} is not said to have {bytes} octets: {told:?}"));
             }
             for (id, message) in all {
-                if before >= Some(id) || id < told.first || id > told.last {
+                let levels = told.levels.iter();
+                let within = levels.filter(|level| (level.first..=level.last).contains(&id));
+                if before >= Some(id) || within.count() != 1 {
                     return Err(format!("{queue:?}: {id:?} after {before:?}, told {told:?}"));
                 }
                 before = Some(id);
                 found.messages.insert((queue, id.0), body_of(&message));
             }
-            if told.last.0 > 0 {
-                found.last.insert(queue, told.last.0);
+            if told.last > 0 {
+                found.last.insert(queue, told.last);
             }
         }
         Ok(found)
@@ -260,14 +266,14 @@ impl Model {
             *last = (*last).max(if sure { *id } else { 0 });
         }
         for queue in queues_of(&start.definitions) {
-            let told = start.queues.get(&queue).copied().unwrap_or_default();
+            let told = start.queues.get(&queue).cloned().unwrap_or_default();
             let used = used.get(&queue).copied().unwrap_or_default();
-            if told.last.0 < used {
+            if told.last < used {
                 return Err(format!("{queue:?} gives {used} again: {told:?}"));
             }
             let closing = known.closing.as_ref().and_then(|closing| closing.get(&queue));
             let covered = told.delivered_to >= told.last;
-            let closed = closing.is_some_and(|to| told.delivered_to.0 == *to);
+            let closed = closing.is_some_and(|to| told.delivered_to == *to);
             if !(closed || covered && !(known.closed && closing.is_some())) {
                 return Err(format!(
                     "{queue:?} was delivered to {closing:?}, and is told {told:?}"
@@ -301,7 +307,8 @@ impl Model {
 
 pub fn read_all(store: &Store, queue: QueueId) -> Vec<(MessageId, Message)> {
     let wanted = Wanted::Range { first: MessageId(0), last: MessageId(u64::MAX) };
-    store.read_now(queue, &wanted, usize::MAX).messages
+    let read = store.read_now(queue, &wanted, usize::MAX);
+    read.messages.into_iter().map(|(id, message, _)| (id, message)).collect()
 }
 
 pub fn body_of(message: &Message) -> Bytes {

@@ -21,6 +21,10 @@ struct Shelf {
 }
 
 impl Shelf {
+    fn body_bytes(&self) -> u64 {
+        self.messages.borrow().values().map(|message| message.body_bytes() as u64).sum()
+    }
+
     fn answer(&self, request: &Request) -> Read {
         let messages = self.messages.borrow();
         let ids: Vec<MessageId> = match &request.wanted {
@@ -37,7 +41,7 @@ impl Shelf {
         for id in ids {
             let Some(message) = messages.get(&id) else { continue };
             bytes += message.memory_bytes();
-            found.push((id, message.clone()));
+            found.push((id, message.clone(), Attempts::default()));
             if bytes >= request.max_bytes {
                 return Read { messages: found, up_to: id };
             }
@@ -62,6 +66,10 @@ impl Backing for Shelf {
 
     fn remove(&self, settled: &[(MessageId, Seq)], _: &mut Wakes) {
         self.removed.borrow_mut().extend(settled.iter().map(|(id, _)| *id));
+    }
+
+    fn count(&self, _: &Kept, _: &mut Wakes) {
+        panic!("a list counts nothing");
     }
 
     fn remove_range(&self, first: MessageId, last: MessageId, _: &mut Wakes) {
@@ -103,7 +111,8 @@ impl List {
         let message = message(id);
         let id = MessageId(id);
         let seq = if stored { self.shelf.append(id, &message, &mut self.wakes) } else { Seq::NONE };
-        if self.ready.push(Entry { id, seq, redelivered: false, message }) {
+        let attempts = Attempts::default();
+        if self.ready.push(Entry { id, seq, redelivered: false, attempts, message }) {
             self.ready.page_out(&self.shelf, &mut self.wakes);
         }
     }
@@ -256,18 +265,16 @@ fn an_unpopped_message_is_the_first_again() {
 fn a_recovered_list_tells_what_may_have_been_seen() {
     let mut list = List::settled(1..=50);
     list.shelf.messages.borrow_mut().retain(|id, _| id.0 % 2 == 1 && id.0 > 10);
-    let known = RecoveredQueue {
-        first: MessageId(11),
-        last: MessageId(50),
-        count: 20,
-        delivered_to: MessageId(31),
-    };
-    list.ready = Ready::recovered(WINDOW, &known);
+    let (first, last) = (MessageId(11), MessageId(50));
+    let known = RecoveredLevel { first, last, count: 20, body_bytes: list.shelf.body_bytes() };
+    list.ready = Ready::recovered(WINDOW, known, 31);
+    assert_eq!(list.ready.body_bytes(), list.shelf.body_bytes());
     assert_eq!((list.ready.len(), list.resident()), (20, 0));
     list.push(51, true);
     let taken = list.take(usize::MAX);
     assert_eq!(ids(&taken), (11..=51).step_by(2).collect::<Vec<_>>());
     assert!(taken.iter().all(|entry| entry.redelivered == (entry.id.0 <= 31)));
+    assert_eq!(list.ready.body_bytes(), 0);
 }
 
 #[test]

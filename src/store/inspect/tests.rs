@@ -62,7 +62,7 @@ impl Filled {
         let shared = &self.store.shared;
         let index = shared.contents.index(QUEUE).expect("an index");
         let at = index.lock().get(MessageId(id), &*shared.contents.catalogue).expect("there");
-        let file = shared.segments.file(at.segment.into()).expect("a file");
+        let file = shared.segments.file(at.segment().into()).expect("a file");
         (self.dir.path().join(LOG).join(&*file.name), at.offset())
     }
 
@@ -73,7 +73,7 @@ impl Filled {
     }
 
     fn close(self) -> tempfile::TempDir {
-        self.store.close(&[(QUEUE, MessageId(0))]);
+        self.store.close(&[(QUEUE, 0)]);
         self.dir
     }
 }

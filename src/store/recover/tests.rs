@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::*;
 use crate::amqp::table::Table;
-use crate::message::{Body, Message, Seq, address};
+use crate::message::{Body, Message, MessageId, Seq, address};
 use crate::outbox::Wakes;
 use crate::store::catalogue::{CatalogueResult, Change, Each};
 use crate::store::disk::Disk;
@@ -120,7 +120,7 @@ fn remove(store: &Store, ids: impl Iterator<Item = u64>) {
 fn segment_of(store: &Store, id: u64) -> u64 {
     let index = store.shared.contents.index(QUEUE).expect("an index");
     let at = index.lock().get(MessageId(id), &*store.shared.contents.catalogue);
-    at.expect("there").segment.into()
+    at.expect("there").segment().into()
 }
 
 /// What compaction does with a message.
@@ -128,7 +128,7 @@ fn relocate(store: &Store, id: u64) {
     let index = store.shared.contents.index(QUEUE).expect("an index");
     let at = index.lock().get(MessageId(id), &*store.shared.contents.catalogue).expect("there");
     let refs = vec![Ref { queue: QUEUE, id: MessageId(id) }];
-    let from = (u64::from(at.segment), at.offset());
+    let from = (u64::from(at.segment()), at.offset());
     let moved = Box::new(Moved { message: message(LARGE_BYTES), refs, from });
     store.shared.inbox.lock().push(Operation::Move(moved));
     settle(store, &mut Wakes::default());
@@ -145,7 +145,7 @@ fn redefine(store: &Store, from: u64) {
 fn ids(store: &Store, queue: QueueId) -> Vec<u64> {
     let wanted = Wanted::Range { first: MessageId(0), last: MessageId(u64::MAX) };
     let read = store.read_now(queue, &wanted, usize::MAX);
-    read.messages.iter().map(|(id, _)| id.0).collect()
+    read.messages.iter().map(|(id, ..)| id.0).collect()
 }
 
 /// Message 1 alone is in the first segment, message 40 in a later one.

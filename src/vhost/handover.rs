@@ -7,36 +7,39 @@ use std::sync::Arc;
 
 use crate::message::{Message, Seq};
 use crate::outbox::Wakes;
-use crate::queue::Queue;
+use crate::queue::{NotTaken, Queue};
 use crate::store::Store;
 
 /// How far a message is. It has to be brought to its [`end`](Self::end); if it is dropped before,
 /// the store is told all the same, since it waits for that.
 #[derive(Debug, Default)]
-pub(super) struct Handover {
+pub struct Handover {
     /// The number under which several queues keep it.
     shared: Option<(Seq, Arc<Store>)>,
     last: Seq,
     /// The store has it under several numbers: one of them may be settled long before another.
     split: bool,
     taken: bool,
+    refused: bool,
     /// A queue was deleted, so that the route is not what it was.
-    pub(super) met_closed: bool,
+    pub met_closed: bool,
 }
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Handed {
-    /// A queue has taken it.
-    pub(super) taken: bool,
+pub struct Handed {
+    /// A queue was there for it, whether it had room or not.
+    pub taken: bool,
+    /// A queue had no room for it.
+    pub refused: bool,
     /// What a confirm has to wait for.
-    pub(super) seq: Seq,
+    pub seq: Seq,
 }
 
 impl Handover {
     /// Publishes it to queues.
     #[inline]
-    pub(super) fn publish<'a>(
+    pub fn publish<'a>(
         &mut self,
         message: &Message,
         queues: impl Iterator<Item = &'a Arc<Queue>> + Clone,
@@ -58,19 +61,20 @@ impl Handover {
                     self.split |= seq != Seq::NONE && !others.contains(&self.last);
                     self.last = self.last.max(seq);
                 }
-                Err(_) => self.met_closed = true,
+                Err(NotTaken::Full) => (self.taken, self.refused) = (true, true),
+                Err(NotTaken::Closed) => self.met_closed = true,
             }
         }
     }
 
     /// It has been everywhere.
     #[inline]
-    pub(super) fn end(mut self, store: &Store, wakes: &mut Wakes) -> Handed {
+    pub fn end(mut self, store: &Store, wakes: &mut Wakes) -> Handed {
         if let Some((seq, _)) = self.shared.take() {
             store.end(seq, wakes);
         }
         let seq = if self.split { store.fence(wakes) } else { self.last };
-        Handed { taken: self.taken, seq }
+        Handed { taken: self.taken, refused: self.refused, seq }
     }
 }
 

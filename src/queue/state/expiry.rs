@@ -1,0 +1,152 @@
+//! Messages whose time is up.
+//!
+//! A message expires at the head of its level only, when its time is up or later; nobody gets it
+//! after that. What is behind a longer-lived one stays until it comes to the head.
+
+use super::QueueState;
+use crate::amqp::properties::Properties;
+use crate::message::{Message, Traits};
+use crate::outbox::Wakes;
+use crate::queue::backing::Backing;
+use crate::queue::death::Reason;
+
+/// So many messages expire in one step at most: it is done under the queue's lock.
+const EXPIRE_MAX: usize = 1024;
+
+/// What is known of the times of the messages that wait.
+#[derive(Debug, Default)]
+pub(super) struct Expiry {
+    /// Some may have an expiration of their own.
+    may_have_own: bool,
+    /// The heads of all levels have to be looked at.
+    look_at_all: bool,
+}
+
+impl Expiry {
+    /// Nothing is known of what is there.
+    pub(super) fn unknown(is_something: bool) -> Self {
+        Self { may_have_own: is_something, look_at_all: is_something }
+    }
+
+    /// The heads of all levels are to be looked at.
+    pub(super) fn look_at_all(&mut self) {
+        self.look_at_all = true;
+    }
+
+    /// Whether no message has an expiration of its own.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        !self.may_have_own
+    }
+}
+
+impl QueueState {
+    /// A message comes in. True if it may expire.
+    #[inline]
+    pub(super) fn note_expiry(&mut self, message: &Message) -> bool {
+        let has_own = message.traits().has(Traits::EXPIRES);
+        self.expiry.may_have_own |= has_own;
+        has_own || self.rules.message_ttl_ms.is_some()
+    }
+
+    /// Whether a message of it may expire.
+    #[inline]
+    pub(super) fn may_expire(&self) -> bool {
+        (self.rules.message_ttl_ms.is_some() || self.expiry.may_have_own) && !self.ready.is_empty()
+    }
+
+    /// When a message expires.
+    fn expires_ms(&self, message: &Message) -> Option<u64> {
+        let own = message
+            .traits()
+            .has(Traits::EXPIRES)
+            .then(|| Properties::check(message.properties()).ok().and_then(|p| p.expiration_ms()));
+        let ttl_ms = own.flatten().into_iter().chain(self.rules.message_ttl_ms).min()?;
+        Some(message.published_ms().saturating_add(ttl_ms))
+    }
+
+    /// Whether a message's time is up.
+    #[inline]
+    pub(super) fn has_expired(&self, message: &Message, now_ms: u64) -> bool {
+        if self.rules.message_ttl_ms.is_none() && !message.traits().has(Traits::EXPIRES) {
+            return false;
+        }
+        self.expires_ms(message).is_some_and(|expires_ms| expires_ms <= now_ms)
+    }
+
+    /// Drops what has expired at the head.
+    pub(super) fn expire_front(&mut self, now_ms: u64) {
+        if !self.may_expire() {
+            return;
+        }
+        for _ in 0..EXPIRE_MAX {
+            let Some(entry) = self.ready.pop() else { break };
+            if !self.has_expired(&entry.message, now_ms) {
+                self.ready.unpop(entry);
+                break;
+            }
+            self.bury(entry.into(), Reason::Expired);
+        }
+        self.expiry.may_have_own &= !self.ready.is_empty();
+    }
+
+    /// Looks at the heads of all levels: drops what has expired, asks for what is not in memory.
+    pub(super) fn expire_all(&mut self, backing: &impl Backing, wakes: &mut Wakes) {
+        self.expiry.look_at_all = false;
+        if !self.may_expire() {
+            return;
+        }
+        let (now_ms, mut levels) = (wakes.now_ms(), Vec::new());
+        self.ready.each_front(|level, _| levels.push(level));
+        let mut left = EXPIRE_MAX;
+        for level in levels {
+            self.expire_level(level, now_ms, &mut left);
+            if let (None, Some(request)) = (&self.asked, self.ready.wanted_of(level, backing)) {
+                self.ask(request, backing);
+            }
+        }
+        // More than one step's worth, or what had to wait for another level's answer.
+        self.expiry.look_at_all = left == 0;
+        self.tell_leaving(backing, wakes);
+    }
+
+    fn expire_level(&mut self, level: u16, now_ms: u64, left: &mut usize) {
+        while *left > 0 {
+            let Some(entry) = self.ready.pop_of(level) else { return };
+            if !self.has_expired(&entry.message, now_ms) {
+                return self.ready.unpop(entry);
+            }
+            self.bury(entry.into(), Reason::Expired);
+            *left -= 1;
+        }
+    }
+
+    /// When the first of the heads expires, as far as they are in memory.
+    fn first_expiry_ms(&mut self) -> Option<u64> {
+        let mut fronts: Vec<Message> = Vec::new();
+        self.ready.each_front(|_, front| fronts.extend(front.cloned()));
+        fronts.iter().filter_map(|front| self.expires_ms(front)).min()
+    }
+
+    /// When something is to be done that nobody else will ask for: `None` for never. Cheap while
+    /// that is known already; `all` looks at everything.
+    pub(super) fn next_expiry_ms(&mut self, all: bool, now_ms: u64) -> Option<u64> {
+        if !self.may_expire() {
+            return None;
+        }
+        if self.expiry.look_at_all {
+            return Some(now_ms);
+        }
+        if all {
+            return self.first_expiry_ms();
+        }
+        // Only per-message expirations can be shorter than what is behind them.
+        if self.armed_ms.is_some() && !self.expiry.may_have_own {
+            return None;
+        }
+        let entry = self.ready.pop()?;
+        let expires_ms = self.expires_ms(&entry.message);
+        self.ready.unpop(entry);
+        expires_ms
+    }
+}

@@ -1,0 +1,99 @@
+//! Brings a queue's dead on to their new queues, when no lock is held, and has them removed from
+//! here only after that. Whatever happens in between, a message is in one of the two places.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::death::Dead;
+use super::rules::DeadLetter;
+use super::{Brought, Queue};
+use crate::message::{MessageId, Seq};
+use crate::outbox::{Deferred, Wakes};
+use crate::store::Wanted;
+use crate::timers::OnTime;
+
+/// So many octets of dead messages that are not in memory are read in one go.
+const READ_MAX_BYTES: usize = 1024 * 1024;
+
+impl Deferred for Queue {
+    fn run(self: Arc<Self>, wakes: &mut Wakes) {
+        loop {
+            let taken = self.state.lock().take_dying();
+            let Some((dead, to)) = taken else { return };
+            if self.store().is_full() {
+                let mut state = self.state.lock();
+                state.postpone_burial(dead, wakes.now_ms());
+                return self.look_after(&mut state, wakes);
+            }
+            self.bring_on(dead, &to, wakes);
+        }
+    }
+}
+
+impl OnTime for Queue {
+    fn on_time(self: Arc<Self>, wakes: &mut Wakes) {
+        let lease_is_over = {
+            let mut state = self.state.lock();
+            if state.on_time(&*self, wakes) {
+                wakes.defer(self.clone());
+            }
+            let lease_is_over = state.lease_is_over(wakes.now_ms());
+            if !lease_is_over {
+                self.look_after(&mut state, wakes);
+            }
+            lease_is_over
+        };
+        if let (true, Some(host)) = (lease_is_over, self.home.host.upgrade()) {
+            host.lease_is_over(&self, wakes);
+        }
+    }
+}
+
+impl Queue {
+    fn bring_on(&self, dead: Vec<Dead>, to: &DeadLetter, wakes: &mut Wakes) {
+        let Some(host) = self.home.host.upgrade() else { return };
+        let mut dead = VecDeque::from(dead);
+        let (mut stored, mut gone) = (Vec::new(), Vec::new());
+        while !dead.is_empty() {
+            let readable = self.read_back(&mut dead);
+            for mut dead in dead.drain(..readable) {
+                let (id, seq) = (dead.kept.id, dead.kept.seq);
+                let Brought { wholly, stored: is_stored } = match dead.kept.message {
+                    Some(_) => host.dead_letter(self, &mut dead, to, wakes),
+                    None => continue, // it cannot be read, which has been reported
+                };
+                if to.at_least_once && !wholly {
+                    let mut state = self.state.lock();
+                    state.keep_dead(dead, wakes.now_ms());
+                    self.look_after(&mut state, wakes);
+                } else if seq != Seq::NONE {
+                    let list = if is_stored { &mut stored } else { &mut gone };
+                    list.push((id, seq));
+                }
+            }
+        }
+        self.store().remove_behind(self.spec.id, &stored, wakes);
+        self.store().remove(self.spec.id, &gone, wakes);
+    }
+
+    /// Reads the first of those that are not in memory; how many from the front on are there now.
+    fn read_back(&self, dead: &mut VecDeque<Dead>) -> usize {
+        let missing = |dead: &&Dead| dead.kept.message.is_none();
+        let mut ids: Vec<MessageId> =
+            dead.iter().filter(missing).map(|dead| dead.kept.id).collect();
+        if ids.is_empty() {
+            return dead.len();
+        }
+        ids.sort_unstable();
+        let wanted = Wanted::Ids(ids);
+        let read = self.store().read_now(self.spec.id, &wanted, READ_MAX_BYTES);
+        let up_to = read.up_to;
+        for (id, message, _) in read.messages {
+            if let Some(dead) = dead.iter_mut().find(|dead| dead.kept.id == id) {
+                dead.kept.message = Some(message);
+            }
+        }
+        let waits = |dead: &Dead| dead.kept.message.is_none() && dead.kept.id > up_to;
+        dead.iter().position(waits).unwrap_or(dead.len())
+    }
+}
