@@ -16,6 +16,7 @@ use crate::store::{QueueId, Recovered, Store};
 use crate::timers::Timers;
 use crate::vhost::VirtualHost;
 
+mod policies;
 mod recovery;
 
 /// The virtual host that exists from the start.

@@ -13,6 +13,7 @@
 //!
 //! - [`server`]: sessions over sockets; [`config`], [`logging`], [`signals`]: the process around it
 //! - [`broker`], [`vhost`], [`auth`], [`alarm`]: what sessions share
+//! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
 //! - [`store`]: what survives
 //! - [`outbox`], [`message`], [`amqp`], [`error`]: values and octets
@@ -34,6 +35,7 @@ pub mod memory;
 pub mod message;
 mod names;
 pub mod outbox;
+pub mod policy;
 pub mod queue;
 pub mod server;
 pub mod signals;

@@ -30,10 +30,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("listen", &["start_error"]),
     ("queue", &["amqp", "error", "message", "outbox", "store"]),
     ("exchange", &["amqp", "error", "message", "queue"]),
-    ("vhost", &["amqp", "error", "exchange", "message", "names", "outbox", "queue", "store"]),
+    ("policy", &["queue"]),
+    (
+        "vhost",
+        &["amqp", "error", "exchange", "message", "names", "outbox", "policy", "queue", "store"],
+    ),
     (
         "broker",
-        &["alarm", "auth", "config", "error", "message", "outbox", "queue", "store", "vhost"],
+        &[
+            "alarm", "auth", "config", "error", "message", "outbox", "policy", "queue", "store",
+            "vhost",
+        ],
     ),
     (
         "server",
@@ -52,6 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "message",
             "names",
             "outbox",
+            "policy",
             "queue",
             "start_error",
             "store",
@@ -68,6 +76,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("amq_protocol", &["amqp/"]),
     ("clap", &["config/"]),
     ("dashmap", &["broker.rs", "vhost/"]),
+    ("fancy_regex", &["policy/"]),
+    ("serde_json", &["policy/"]),
     ("sha2", &["store/"]),
     ("sled", &["store/"]),
     ("tokio", &["listen.rs", "main.rs", "outbox.rs", "server/", "signals.rs"]),

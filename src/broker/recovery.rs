@@ -1,4 +1,5 @@
-//! What was there before the start is built again: virtual hosts, exchanges, queues, bindings.
+//! What was there before the start is built again: virtual hosts, policies, exchanges, queues,
+//! bindings.
 //!
 //! What does not fit is reported and left on disk as it is: a later warren, or this one once its
 //! cause is gone, may know what to do with it. It never stops the start. Knows nothing of how
@@ -9,18 +10,26 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::Node;
+use crate::policy::Scope;
 use crate::store::{Definition, Recovered};
 use crate::vhost::VirtualHost;
 
 impl Node {
-    /// Both ends of a binding have to be there before it, and their virtual host before them,
-    /// whatever the order in which the store has found them.
+    /// Both ends of a binding have to be there before it, their policies before them, so that they
+    /// never follow other rules, and their virtual host before all, whatever the order in which the
+    /// store has found them.
     pub(super) fn recover(&self, mut recovered: Recovered) {
         recovered.definitions.sort_by_key(rank);
         let (mut ids, mut left_out) = (HashSet::new(), 0_usize);
         for definition in &recovered.definitions {
             let done = match definition {
                 Definition::VirtualHost(name) => self.recover_vhost(name),
+                Definition::Policy(policy) => self
+                    .for_recovery(&policy.vhost)
+                    .and_then(|vhost| vhost.recover_policy(Scope::User, policy)),
+                Definition::OperatorPolicy(policy) => self
+                    .for_recovery(&policy.vhost)
+                    .and_then(|vhost| vhost.recover_policy(Scope::Operator, policy)),
                 Definition::Exchange(exchange) => self
                     .for_recovery(&exchange.vhost)
                     .and_then(|vhost| vhost.recover_exchange(exchange)),
@@ -60,9 +69,10 @@ impl Node {
 fn rank(definition: &Definition) -> u8 {
     match definition {
         Definition::VirtualHost(_) => 0,
-        Definition::Exchange(_) => 1,
-        Definition::Queue(_) => 2,
-        Definition::Binding(_) => 3,
+        Definition::Policy(_) | Definition::OperatorPolicy(_) => 1,
+        Definition::Exchange(_) => 2,
+        Definition::Queue(_) => 3,
+        Definition::Binding(_) => 4,
     }
 }
 
@@ -72,8 +82,8 @@ mod tests {
     use crate::amqp::table::{Table, TableBuilder};
     use crate::config::Config;
     use crate::store::{
-        BindingDefinition, DataDirectory, DestinationName, ExchangeDefinition, QueueDefinition,
-        QueueId, Store,
+        BindingDefinition, DataDirectory, DestinationName, ExchangeDefinition, PolicyDefinition,
+        QueueDefinition, QueueId, Store,
     };
 
     fn node(definitions: Vec<Definition>) -> Node {
@@ -128,6 +138,45 @@ mod tests {
         let mut ids: Vec<_> = node.delivered().into_iter().map(|(id, _)| id.0).collect();
         ids.sort_unstable();
         assert_eq!(ids, [1, 2]);
+    }
+
+    fn policy(vhost: &str, pattern: &str) -> PolicyDefinition {
+        PolicyDefinition {
+            vhost: vhost.into(),
+            name: "p".into(),
+            pattern: pattern.into(),
+            apply_to: "all".into(),
+            priority: 0,
+            definition: r#"{"max-length":1}"#.into(),
+        }
+    }
+
+    #[test]
+    fn policies_are_there_before_what_follows_them() {
+        let operator =
+            PolicyDefinition { definition: r#"{"message-ttl":2}"#.into(), ..policy("v", "jobs") };
+        let node = node(vec![
+            queue("v", "jobs", 1, Table::default()),
+            Definition::OperatorPolicy(operator),
+            Definition::Policy(policy("v", "jobs")),
+            Definition::VirtualHost("v".into()),
+            queue("/", "jobs", 2, Table::default()),
+            Definition::Policy(policy("/", "(")),
+            Definition::Policy(policy("nowhere", "jobs")),
+        ]);
+        let rules = |vhost: &str| {
+            let queue = node.vhost(vhost).expect("there again").queue("jobs");
+            queue.expect("there again").rules()
+        };
+        assert_eq!((rules("v").max_length, rules("v").message_ttl_ms), (Some(1), Some(2)));
+        assert_eq!(rules("/").max_length, None, "its pattern is none");
+        // A queue that came first would follow other rules until then.
+        let policy = || policy("/", "jobs");
+        for policy in [Definition::Policy(policy()), Definition::OperatorPolicy(policy())] {
+            assert!(rank(&policy) < rank(&exchange("/", "logs", "direct")));
+            assert!(rank(&policy) < rank(&queue("/", "jobs", 1, Table::default())));
+            assert!(rank(&policy) > rank(&Definition::VirtualHost("/".into())));
+        }
     }
 
     #[test]

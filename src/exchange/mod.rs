@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 
 use crate::amqp::table::{Table, Value};
 use crate::error::{Error, Result};
-use crate::queue::Queue;
+use crate::queue::{EffectivePolicy, Queue};
 
 mod bindings;
 mod direct;
@@ -101,7 +101,15 @@ pub enum Destination {
 pub struct Exchange {
     spec: ExchangeSpec,
     alternate: Option<Arc<str>>,
+    policy: RwLock<InForce>,
     bindings: RwLock<Matcher<Destination>>,
+}
+
+/// What a policy asks of an exchange.
+#[derive(Debug, Default)]
+struct InForce {
+    alternate: Option<Arc<str>>,
+    shown: Option<Arc<EffectivePolicy>>,
 }
 
 /// The key of the argument that names an alternate exchange.
@@ -122,7 +130,7 @@ impl Exchange {
             }
         };
         let bindings = RwLock::new(spec.kind.matcher());
-        Ok(Self { spec, alternate, bindings })
+        Ok(Self { spec, alternate, policy: RwLock::default(), bindings })
     }
 
     /// What it was declared with.
@@ -133,6 +141,27 @@ impl Exchange {
     /// Its name in its virtual host.
     pub fn name(&self) -> &Arc<str> {
         &self.spec.name
+    }
+
+    /// Where messages go that no binding takes: the argument counts before the policy.
+    fn alternate(&self) -> Option<Arc<str>> {
+        self.alternate.clone().or_else(|| self.policy.read().alternate.clone())
+    }
+
+    /// The policy that is in force, for people.
+    pub fn effective_policy(&self) -> Option<Arc<EffectivePolicy>> {
+        self.policy.read().shown.clone()
+    }
+
+    /// Puts another policy in force. True if messages may go elsewhere now.
+    pub fn set_policy(
+        &self,
+        alternate: Option<Arc<str>>,
+        shown: Option<Arc<EffectivePolicy>>,
+    ) -> bool {
+        let before = self.alternate();
+        *self.policy.write() = InForce { alternate, shown };
+        before != self.alternate()
     }
 
     /// Adds a binding. False if it is there already.

@@ -56,7 +56,7 @@ pub fn route(
             exchange.matches(keys, headers, &mut found);
         }
         if !matched
-            && let Some(alternate) = exchange.alternate.as_ref().and_then(|a| names.exchange(a))
+            && let Some(alternate) = exchange.alternate().and_then(|a| names.exchange(&a))
             && seen.insert(Arc::as_ptr(&alternate).addr())
         {
             to_visit.push(alternate);

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
 use crate::message::{Message, MessageId, Seq};
@@ -22,7 +22,7 @@ mod kept;
 mod levels;
 mod options;
 mod ready;
-mod rules;
+pub mod rules;
 mod run;
 mod settings;
 mod state;
@@ -37,10 +37,11 @@ pub use kept::Kept;
 pub use levels::Levels;
 pub use options::{Nature, QueueKind, QueueOptions, Refusal};
 pub use ready::Ready;
-pub use rules::{DeadLetter, Rules, falls_back_to_at_most_once};
-pub use settings::{Overflow, Settings, Strategy};
-pub use state::Conditions;
-pub use state::{Counts, Got, NotTaken, QueueState, Refused, Released, Remains, Unless};
+pub use rules::{DeadLetter, Rules};
+pub use settings::{EffectivePolicy, Overflow, Settings, Strategy};
+pub use state::{
+    Conditions, Counts, Got, NotTaken, QueueState, Refused, Released, Remains, Unless,
+};
 
 /// Identifies a connection in the whole process; the owner of exclusive queues.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,6 +72,7 @@ pub struct Queue {
     spec: QueueSpec,
     home: Arc<Home>,
     state: Mutex<QueueState>,
+    effective_policy: RwLock<Option<Arc<EffectivePolicy>>>,
     /// For the store, to answer to.
     this: Weak<Self>,
 }
@@ -95,7 +97,10 @@ impl Queue {
 
     fn with_state(spec: QueueSpec, home: Arc<Home>, state: QueueState) -> Arc<Self> {
         let state = Mutex::new(state);
-        let queue = Arc::new_cyclic(|this| Self { spec, home, state, this: this.clone() });
+        let queue = Arc::new_cyclic(|this| {
+            let (effective_policy, this) = (RwLock::default(), this.clone());
+            Self { spec, home, state, effective_policy, this }
+        });
         queue.note_use(&mut Wakes::default());
         queue
     }
@@ -147,6 +152,16 @@ impl Queue {
     /// Its time had come, but nothing was to be done: it is to be looked after again.
     pub fn look_after_later(&self, wakes: &mut Wakes) {
         self.look_after(&mut self.state.lock(), wakes);
+    }
+
+    /// The policies that are in force, for people.
+    pub fn effective_policy(&self) -> Option<Arc<EffectivePolicy>> {
+        self.effective_policy.read().clone()
+    }
+
+    /// Shows other policies; what they ask for comes with [`set_rules`](Self::set_rules).
+    pub fn set_effective_policy(&self, policy: Option<Arc<EffectivePolicy>>) {
+        *self.effective_policy.write() = policy;
     }
 
     /// Whether deliveries tell how often a message has come back.

@@ -9,6 +9,8 @@ use super::options::QueueKind;
 use super::settings::{Overflow, Settings, Strategy};
 use crate::amqp::table::{Table, Value};
 
+/// Ten years. Policies may ask for more, which no clock has to be able to add.
+const DURATION_MAX_MS: u64 = 315_360_000_000;
 /// So often may a quorum queue's message come back unless something else is asked for.
 const QUORUM_DELIVERY_LIMIT: i64 = 20;
 
@@ -58,8 +60,8 @@ impl Rules {
         let sources = Sources { arguments, policy, operator };
         let overflow = sources.overflow(kind);
         Self {
-            message_ttl_ms: sources.least("x-message-ttl", |s| s.message_ttl_ms),
-            expires_ms: sources.least("x-expires", |s| s.expires_ms),
+            message_ttl_ms: sources.shortest("x-message-ttl", |s| s.message_ttl_ms),
+            expires_ms: sources.shortest("x-expires", |s| s.expires_ms),
             max_length: sources.least("x-max-length", |s| s.max_length),
             max_length_bytes: sources.least("x-max-length-bytes", |s| s.max_length_bytes),
             overflow,
@@ -118,6 +120,10 @@ impl<'a> Sources<'a> {
         argument.into_iter().chain(self.policies().filter_map(of)).min()
     }
 
+    fn shortest(&self, key: &str, of: impl Fn(&Settings) -> Option<u64>) -> Option<u64> {
+        self.least(key, of).map(|duration_ms| duration_ms.min(DURATION_MAX_MS))
+    }
+
     fn overflow(&self, kind: QueueKind) -> Overflow {
         let argument = self.text("x-overflow").and_then(Overflow::from_name);
         let asked = argument.or_else(|| self.policies().find_map(|settings| settings.overflow));
@@ -167,6 +173,172 @@ impl<'a> Sources<'a> {
     fn consumer_timeout(&self) -> Option<u64> {
         let argument = self.int("x-consumer-timeout").and_then(|value| u64::try_from(value).ok());
         let policies = self.policies().filter_map(|settings| settings.consumer_timeout_ms);
-        argument.into_iter().chain(policies).filter(|timeout| *timeout > 0).min()
+        let timeouts = argument.into_iter().chain(policies).filter(|timeout| *timeout > 0);
+        timeouts.min().map(|timeout_ms| timeout_ms.min(DURATION_MAX_MS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amqp::table::TableBuilder;
+
+    const CLASSIC: QueueKind = QueueKind::Classic;
+    const QUORUM: QueueKind = QueueKind::Quorum;
+
+    fn none() -> Table {
+        Table::default()
+    }
+
+    fn long(key: &str, value: i64) -> Table {
+        TableBuilder::new().long(key, value).build()
+    }
+
+    fn text(key: &str, value: &str) -> Table {
+        TableBuilder::new().long_string(key, value).build()
+    }
+
+    #[test]
+    fn the_smallest_number_counts_wherever_it_comes_from() {
+        type Of = fn(&Rules) -> Option<u64>;
+        type Set = fn(&mut Settings, Option<u64>);
+        let numbers: [(&str, Of, Set); 5] = [
+            ("x-message-ttl", |r| r.message_ttl_ms, |s, n| s.message_ttl_ms = n),
+            ("x-expires", |r| r.expires_ms, |s, n| s.expires_ms = n),
+            ("x-max-length", |r| r.max_length, |s, n| s.max_length = n),
+            ("x-max-length-bytes", |r| r.max_length_bytes, |s, n| s.max_length_bytes = n),
+            ("x-consumer-timeout", |r| r.consumer_timeout_ms, |s, n| s.consumer_timeout_ms = n),
+        ];
+        for (key, of, set) in numbers {
+            let settings = |value| {
+                let mut settings = Settings::default();
+                set(&mut settings, value);
+                settings
+            };
+            let least = |argument: Option<i64>, policy, operator| {
+                let arguments = argument.map_or_else(none, |value| long(key, value));
+                let (policy, operator) = (settings(policy), settings(operator));
+                of(&Rules::new(CLASSIC, &arguments, Some(&policy), Some(&operator)))
+            };
+            assert_eq!(least(None, None, None), None, "{key}");
+            assert_eq!(least(Some(1), Some(2), Some(3)), Some(1), "{key}");
+            assert_eq!(least(Some(2), Some(1), Some(3)), Some(1), "{key}");
+            assert_eq!(least(Some(3), Some(2), Some(1)), Some(1), "{key}");
+            assert_eq!(least(None, Some(2), None), Some(2), "{key}");
+            assert_eq!(least(None, None, Some(2)), Some(2), "{key}");
+            assert_eq!(least(Some(2), None, None), Some(2), "{key}");
+            assert_eq!(of(&Rules::new(CLASSIC, &long(key, 2), None, None)), Some(2), "{key}");
+        }
+    }
+
+    #[test]
+    fn durations_end_at_ten_years_and_no_timeout_is_none() {
+        let long_ago = Settings {
+            message_ttl_ms: Some(u64::MAX),
+            expires_ms: Some(u64::MAX),
+            consumer_timeout_ms: Some(u64::MAX),
+            ..Settings::default()
+        };
+        let rules = Rules::new(CLASSIC, &none(), Some(&long_ago), None);
+        let ten_years = Some(DURATION_MAX_MS);
+        assert_eq!((rules.message_ttl_ms, rules.expires_ms), (ten_years, ten_years));
+        assert_eq!(rules.consumer_timeout_ms, ten_years);
+        let zero = Settings { consumer_timeout_ms: Some(0), ..Settings::default() };
+        let timeout = |arguments: &Table| {
+            Rules::new(QUORUM, arguments, Some(&zero), None).consumer_timeout_ms
+        };
+        assert_eq!(timeout(&none()), None);
+        assert_eq!(timeout(&long("x-consumer-timeout", 5)), Some(5));
+        assert_eq!(timeout(&long("x-consumer-timeout", 0)), None);
+    }
+
+    #[test]
+    fn the_arguments_words_count_then_the_operators() {
+        let with = |overflow| Settings { overflow: Some(overflow), ..Settings::default() };
+        let (user, operator) = (with(Overflow::RejectPublishDlx), with(Overflow::RejectPublish));
+        let overflow = |arguments: &Table, user, operator| {
+            Rules::new(CLASSIC, arguments, user, operator).overflow
+        };
+        let argument = text("x-overflow", "drop-head");
+        assert_eq!(overflow(&argument, Some(&user), Some(&operator)), Overflow::DropHead);
+        assert_eq!(overflow(&none(), Some(&user), Some(&operator)), Overflow::RejectPublish);
+        assert_eq!(overflow(&none(), Some(&user), None), Overflow::RejectPublishDlx);
+        assert_eq!(overflow(&none(), None, None), Overflow::DropHead);
+        let quorum = Rules::new(QUORUM, &none(), Some(&user), None);
+        assert_eq!(quorum.overflow, Overflow::DropHead, "a quorum queue does not have it");
+    }
+
+    #[test]
+    fn exchange_and_key_of_dead_letters_come_from_where_they_are() {
+        let policy = Settings {
+            dead_letter_exchange: Some("policy".into()),
+            dead_letter_routing_key: Some(b"k".as_slice().into()),
+            ..Settings::default()
+        };
+        let to = |arguments: &Table, policy| {
+            let to = Rules::new(CLASSIC, arguments, policy, None).dead_letter?;
+            Some((to.exchange.to_string(), to.routing_key.map(|key| key.to_vec())))
+        };
+        let exchange = text("x-dead-letter-exchange", "argument");
+        let both = TableBuilder::from_view(exchange.view())
+            .long_string("x-dead-letter-routing-key", "a")
+            .build();
+        let expected = |exchange: &str, key: Option<&str>| {
+            Some((exchange.to_owned(), key.map(|key| key.as_bytes().to_vec())))
+        };
+        assert_eq!(to(&none(), None), None);
+        assert_eq!(to(&none(), Some(&policy)), expected("policy", Some("k")));
+        assert_eq!(to(&exchange, None), expected("argument", None));
+        assert_eq!(to(&exchange, Some(&policy)), expected("argument", Some("k")));
+        assert_eq!(to(&both, Some(&policy)), expected("argument", Some("a")));
+        let key_alone = Settings { dead_letter_exchange: None, ..policy.clone() };
+        assert_eq!(to(&none(), Some(&key_alone)), None);
+        let default = text("x-dead-letter-exchange", "");
+        assert_eq!(to(&default, None), expected("", None));
+    }
+
+    #[test]
+    fn at_least_once_needs_a_quorum_queue_that_refuses() {
+        let all = |overflow| Settings {
+            dead_letter_exchange: Some("x".into()),
+            dead_letter_strategy: Some(Strategy::AtLeastOnce),
+            overflow: Some(overflow),
+            ..Settings::default()
+        };
+        let at_least_once = |kind, arguments: &Table, policy: &Settings| {
+            let rules = Rules::new(kind, arguments, Some(policy), None);
+            let falls_back = falls_back_to_at_most_once(kind, arguments, Some(policy), &rules);
+            (rules.dead_letter.expect("there is an exchange").at_least_once, falls_back)
+        };
+        let refuses = all(Overflow::RejectPublish);
+        assert_eq!(at_least_once(QUORUM, &none(), &refuses), (true, false));
+        assert_eq!(at_least_once(CLASSIC, &none(), &refuses), (false, false));
+        let drops = all(Overflow::DropHead);
+        assert_eq!(at_least_once(QUORUM, &none(), &drops), (false, true));
+        let argument = text("x-dead-letter-strategy", "at-most-once");
+        assert_eq!(at_least_once(QUORUM, &argument, &refuses), (false, false));
+        let argument = text("x-overflow", "drop-head");
+        assert_eq!(at_least_once(QUORUM, &argument, &refuses), (false, true));
+    }
+
+    #[test]
+    fn any_delivery_limit_is_lower_than_none() {
+        let limit = |kind, argument: Option<i64>, policy, operator| {
+            let with = |delivery_limit| Settings { delivery_limit, ..Settings::default() };
+            let arguments = argument.map_or_else(none, |value| long("x-delivery-limit", value));
+            Rules::new(kind, &arguments, Some(&with(policy)), Some(&with(operator))).delivery_limit
+        };
+        assert_eq!(limit(CLASSIC, None, None, None), None);
+        assert_eq!(limit(QUORUM, None, None, None), Some(20));
+        for kind in [CLASSIC, QUORUM] {
+            assert_eq!(limit(kind, Some(-1), None, None), None);
+            assert_eq!(limit(kind, None, Some(-1), None), None);
+            assert_eq!(limit(kind, Some(-1), Some(-5), Some(-1)), None);
+            assert_eq!(limit(kind, Some(-1), Some(50), None), Some(50));
+            assert_eq!(limit(kind, Some(50), Some(-1), None), Some(50));
+            assert_eq!(limit(kind, Some(50), Some(3), Some(-1)), Some(3));
+            assert_eq!(limit(kind, Some(50), Some(30), Some(0)), Some(0));
+            assert_eq!(limit(kind, Some(i64::MAX), None, None), Some(u32::MAX));
+        }
     }
 }

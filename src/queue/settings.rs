@@ -81,3 +81,14 @@ impl Strategy {
         }
     }
 }
+
+/// The policies in force for a queue or an exchange, as people are told of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EffectivePolicy {
+    /// The policy's name.
+    pub policy: Option<Arc<str>>,
+    /// The operator policy's name.
+    pub operator_policy: Option<Arc<str>>,
+    /// What they say together, as JSON.
+    pub definition: Box<str>,
+}

@@ -4,6 +4,7 @@
 //! `connection.rs` serves.
 
 mod acknowledge;
+mod administration;
 mod channel;
 mod confirms;
 mod connection;

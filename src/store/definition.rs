@@ -13,11 +13,13 @@ use sha2::{Digest, Sha256};
 use super::QueueId;
 use crate::amqp::table::{Table, TableView};
 
-/// First octets of keys: what is defined. Users and policies will follow.
+/// First octets of keys: what is defined. Users will follow.
 const VIRTUAL_HOST: u8 = 1;
 const EXCHANGE: u8 = 2;
 const QUEUE: u8 = 3;
 const BINDING: u8 = 4;
+const POLICY: u8 = 5;
+const OPERATOR_POLICY: u8 = 6;
 /// First octet of a value: how the rest is laid out.
 const VERSION: u8 = 1;
 /// In a binding's key: what it leads to.
@@ -41,6 +43,10 @@ pub enum Definition {
     Queue(QueueDefinition),
     /// A binding between two durable ends.
     Binding(BindingDefinition),
+    /// A user's policy.
+    Policy(PolicyDefinition),
+    /// An operator's policy.
+    OperatorPolicy(PolicyDefinition),
 }
 
 /// A durable exchange.
@@ -88,6 +94,23 @@ pub struct BindingDefinition {
     pub routing_key: Box<[u8]>,
     /// Its arguments.
     pub arguments: Table,
+}
+
+/// A policy, as it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PolicyDefinition {
+    /// Its virtual host's name.
+    pub vhost: Arc<str>,
+    /// Its name there.
+    pub name: Arc<str>,
+    /// The regular expression for names.
+    pub pattern: Box<str>,
+    /// What it is for.
+    pub apply_to: Box<str>,
+    /// The highest of several counts.
+    pub priority: i64,
+    /// What it says, as JSON.
+    pub definition: Box<str>,
 }
 
 /// Where a binding leads.
@@ -151,6 +174,8 @@ impl Definition {
                 put(&mut key, queue.name.as_bytes());
             }
             Self::Binding(binding) => binding.write_key(&mut key),
+            Self::Policy(policy) => policy.write_key(POLICY, &mut key),
+            Self::OperatorPolicy(policy) => policy.write_key(OPERATOR_POLICY, &mut key),
         }
         key
     }
@@ -173,6 +198,7 @@ impl Definition {
                 queue.arguments.write_prefixed(&mut value);
             }
             Self::Binding(binding) => binding.arguments.write_prefixed(&mut value),
+            Self::Policy(policy) | Self::OperatorPolicy(policy) => policy.write(&mut value),
         }
         value
     }
@@ -182,7 +208,7 @@ impl Definition {
         let mut key = Input { octets: key, half: Half::Key };
         let mut value = Input { octets: value, half: Half::Value };
         let kind = key.octet()?;
-        if !(VIRTUAL_HOST..=BINDING).contains(&kind) {
+        if !(VIRTUAL_HOST..=OPERATOR_POLICY).contains(&kind) {
             return Err(BadDefinition::UnknownKind(kind));
         }
         match value.octet()? {
@@ -194,7 +220,9 @@ impl Definition {
             VIRTUAL_HOST => Self::VirtualHost(vhost),
             EXCHANGE => Self::Exchange(ExchangeDefinition::read(vhost, &mut key, &mut value)?),
             QUEUE => Self::Queue(QueueDefinition::read(vhost, &mut key, &mut value)?),
-            _ => Self::Binding(BindingDefinition::read(vhost, &mut key, &mut value)?),
+            BINDING => Self::Binding(BindingDefinition::read(vhost, &mut key, &mut value)?),
+            POLICY => Self::Policy(PolicyDefinition::read(vhost, &mut key, &mut value)?),
+            _ => Self::OperatorPolicy(PolicyDefinition::read(vhost, &mut key, &mut value)?),
         };
         key.end()?;
         value.end()?;
@@ -269,6 +297,36 @@ impl BindingDefinition {
     }
 }
 
+impl PolicyDefinition {
+    fn write_key(&self, kind: u8, key: &mut Vec<u8>) {
+        key.push(kind);
+        put(key, self.vhost.as_bytes());
+        put(key, self.name.as_bytes());
+    }
+
+    fn write(&self, value: &mut Vec<u8>) {
+        put(value, self.pattern.as_bytes());
+        put(value, self.apply_to.as_bytes());
+        value.extend_from_slice(&self.priority.to_be_bytes());
+        put(value, self.definition.as_bytes());
+    }
+
+    fn read(
+        vhost: Arc<str>,
+        key: &mut Input<'_>,
+        value: &mut Input<'_>,
+    ) -> Result<Self, BadDefinition> {
+        Ok(Self {
+            vhost,
+            name: key.text()?,
+            pattern: (*value.text()?).into(),
+            apply_to: (*value.text()?).into(),
+            priority: i64::from_be_bytes(value.array()?),
+            definition: (*value.text()?).into(),
+        })
+    }
+}
+
 /// Octets of which the front is taken bit by bit.
 struct Input<'a> {
     octets: &'a [u8],
@@ -319,7 +377,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Appends a name with its size in front. Names come out of short strings of at most 255 octets.
+/// Appends a text with its size in front. Names are short strings of at most 255 octets; what a
+/// policy says is limited where it is read.
 fn put(out: &mut Vec<u8>, name: &[u8]) {
     debug_assert!(u16::try_from(name.len()).is_ok());
     let name = name.get(..usize::from(u16::MAX)).unwrap_or(name);
@@ -349,6 +408,12 @@ impl fmt::Display for Definition {
                 binding.routing_key.escape_ascii(),
                 binding.vhost
             ),
+            Self::Policy(policy) => {
+                write!(f, "policy '{}' in vhost '{}'", policy.name, policy.vhost)
+            }
+            Self::OperatorPolicy(policy) => {
+                write!(f, "operator policy '{}' in vhost '{}'", policy.name, policy.vhost)
+            }
         }
     }
 }
@@ -443,8 +508,18 @@ mod tests {
         })
     }
 
+    fn policies() -> impl Strategy<Value = Definition> {
+        let parts = (names(), names(), names(), any::<i64>(), names(), any::<bool>());
+        parts.prop_map(|(vhost, name, text, priority, other, operator)| {
+            let (pattern, apply_to, definition) = ((*text).into(), "all".into(), (*other).into());
+            let policy = PolicyDefinition { vhost, name, pattern, apply_to, priority, definition };
+            if operator { Definition::OperatorPolicy(policy) } else { Definition::Policy(policy) }
+        })
+    }
+
     fn definitions() -> impl Strategy<Value = Definition> {
-        prop_oneof![names().prop_map(Definition::VirtualHost), exchanges(), queues(), bindings()]
+        let vhosts = names().prop_map(Definition::VirtualHost);
+        prop_oneof![vhosts, exchanges(), queues(), bindings(), policies()]
     }
 
     fn queue() -> Definition {
@@ -512,7 +587,7 @@ mod tests {
 
         #[test]
         fn random_octets_do_no_harm(
-            kind in 0..6_u8,
+            kind in 0..8_u8,
             key in vec(any::<u8>(), 0..80),
             value in vec(any::<u8>(), 0..80),
         ) {
@@ -549,6 +624,20 @@ mod tests {
         assert_eq!(key, expected);
         assert_eq!(binding(Table::default()).value(), b"\x01\0\0\0\0");
 
+        let policy = PolicyDefinition {
+            vhost: "/".into(),
+            name: "p".into(),
+            pattern: "^q".into(),
+            apply_to: "all".into(),
+            priority: -2,
+            definition: "{}".into(),
+        };
+        let value = b"\x01\0\x02^q\0\x03all\xff\xff\xff\xff\xff\xff\xff\xfe\0\x02{}";
+        assert_eq!(Definition::Policy(policy.clone()).key(), b"\x05\0\x01/\0\x01p");
+        assert_eq!(Definition::Policy(policy.clone()).value(), value);
+        assert_eq!(Definition::OperatorPolicy(policy.clone()).key(), b"\x06\0\x01/\0\x01p");
+        assert_eq!(Definition::OperatorPolicy(policy).value(), value);
+
         assert_eq!(Definition::VirtualHost("v".into()).key(), b"\x01\0\x01v");
         assert_eq!(Definition::VirtualHost("v".into()).value(), b"\x01");
     }
@@ -569,7 +658,7 @@ mod tests {
         let (key, mut value) = (queue().key(), queue().value());
         value[0] = 2;
         assert_eq!(Definition::decode(&key, &value), Err(BadDefinition::UnknownVersion(2)));
-        assert_eq!(Definition::decode(&[5, 1], &value), Err(BadDefinition::UnknownKind(5)));
+        assert_eq!(Definition::decode(&[7, 1], &value), Err(BadDefinition::UnknownKind(7)));
         let mut value = queue().value();
         value[9] = 3;
         let error = Definition::decode(&key, &value).expect_err("an unknown flag");

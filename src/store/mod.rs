@@ -51,7 +51,7 @@ use parking_lot::Mutex;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueResult, Change, Each, Tree};
 pub use definition::{
     BadDefinition, BindingDefinition, Definition, DestinationName, ExchangeDefinition, Half,
-    QueueDefinition,
+    PolicyDefinition, QueueDefinition,
 };
 pub use directory::{DataDirectory, DataDirectoryError};
 pub use error::StoreError;

@@ -1,16 +1,20 @@
 //! What of a virtual host survives a restart, and telling the store whenever that changes.
 //!
 //! A queue or exchange survives if it is durable and not there anyway, a binding if both its ends
-//! are durable. All of this happens under the topology lock, so that the store hears of changes in
-//! their order. Knows nothing of how the store keeps them.
+//! are durable, and a policy always. All of this happens under the topology lock, so that the store
+//! hears of changes in their order. Knows nothing of how the store keeps them.
+
+use std::sync::Arc;
 
 use super::PREDECLARED;
 use crate::amqp::table::Table;
 use crate::exchange::{Destination, Exchange};
 use crate::outbox::Wakes;
+use crate::policy::{Policy, Scope};
 use crate::queue::Queue;
 use crate::store::{
-    BindingDefinition, Definition, DestinationName, ExchangeDefinition, QueueDefinition, Store,
+    BindingDefinition, Definition, DestinationName, ExchangeDefinition, PolicyDefinition,
+    QueueDefinition, Store,
 };
 
 /// Where changes are told.
@@ -67,6 +71,22 @@ pub(super) fn queue(queue: &Queue) -> Option<Definition> {
             arguments: spec.options.arguments.clone(),
         })
     })
+}
+
+/// What is kept of a policy.
+pub(super) fn policy(vhost: &Arc<str>, policy: &Policy) -> Definition {
+    let kept = PolicyDefinition {
+        vhost: vhost.clone(),
+        name: policy.name().clone(),
+        pattern: policy.pattern().into(),
+        apply_to: policy.apply_to().name().into(),
+        priority: policy.priority(),
+        definition: policy.definition_text().into(),
+    };
+    match policy.scope() {
+        Scope::User => Definition::Policy(kept),
+        Scope::Operator => Definition::OperatorPolicy(kept),
+    }
 }
 
 /// What is kept of a binding.

@@ -37,7 +37,7 @@ impl VirtualHost {
             return Err(Error::precondition_failed(text));
         };
         refuse_default(asked.name)?;
-        let _turn = self.topology.lock();
+        let mut topology = self.topology.lock();
         if let Ok(exchange) = self.exchange(asked.name) {
             return check_equivalent(&exchange, kind, &asked);
         }
@@ -58,6 +58,7 @@ impl VirtualHost {
             internal: asked.internal,
             arguments: asked.arguments,
         })?;
+        topology.policies.apply_to_exchange(&exchange);
         self.changes(wakes).define(durable::exchange(&exchange));
         self.exchanges.insert(name, Arc::new(exchange));
         self.raise_generation();

@@ -25,10 +25,12 @@ mod dead_letter;
 mod durable;
 mod exchanges;
 pub mod handover;
+mod policies;
 mod queues;
 mod recovery;
 
 use durable::Changes;
+use policies::Policies;
 
 pub use exchanges::{DeclareExchange, refuse_default};
 pub use queues::DeclareQueue;
@@ -64,6 +66,7 @@ pub struct VirtualHost {
 struct Topology {
     /// The bindings that lead to a destination.
     incoming: HashMap<Destination, HashSet<Incoming>>,
+    policies: Policies,
 }
 
 /// A binding, seen from its destination.

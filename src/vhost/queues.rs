@@ -9,9 +9,7 @@ use crate::exchange::Destination;
 use crate::names;
 use crate::outbox::Wakes;
 use crate::queue::equivalence::Asked;
-use crate::queue::{
-    Conditions, ConnectionId, Queue, QueueOptions, QueueSpec, Refusal, Rules, Unless,
-};
+use crate::queue::{Conditions, ConnectionId, Queue, QueueOptions, QueueSpec, Refusal, Unless};
 
 /// `queue.declare` (50, 10), when it is not passive.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ impl VirtualHost {
         // An exclusive queue cannot outlive its connection, whatever it was asked to be.
         let durable = asked.durable && !asked.exclusive;
         let owner = asked.exclusive.then_some(asked.connection);
-        let _turn = self.topology.lock();
+        let mut topology = self.topology.lock();
         if !asked.name.is_empty()
             && let Ok(queue) = self.queue(asked.name)
         {
@@ -67,8 +65,11 @@ impl VirtualHost {
             owner,
             options,
         };
-        let rules = Rules::new(spec.options.nature.kind, &spec.options.arguments, None, None);
+        let options = &spec.options;
+        let (rules, shown) =
+            topology.policies.rules(options.nature.kind, &name, &options.arguments);
         let queue = Queue::new(spec, Arc::new(rules), self.home.clone());
+        queue.set_effective_policy(shown);
         // First, so that the store knows the queue before any of its messages.
         self.changes(wakes).define(durable::queue(&queue));
         self.queues.insert(name, queue.clone());

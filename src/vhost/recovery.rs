@@ -8,18 +8,28 @@ use std::sync::Arc;
 use super::VirtualHost;
 use crate::error::Error;
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec};
-use crate::queue::{Queue, QueueOptions, QueueSpec, Rules};
+use crate::policy::{Policy, Scope};
+use crate::queue::{Queue, QueueOptions, QueueSpec};
 use crate::store::{
-    BindingDefinition, DestinationName, ExchangeDefinition, QueueDefinition, RecoveredQueue,
+    BindingDefinition, DestinationName, ExchangeDefinition, PolicyDefinition, QueueDefinition,
+    RecoveredQueue,
 };
 
 impl VirtualHost {
+    /// Brings a policy back. It applies to what is brought back later.
+    pub fn recover_policy(&self, scope: Scope, kept: &PolicyDefinition) -> Result<(), String> {
+        let parts = (&*kept.pattern, &*kept.apply_to, kept.priority);
+        let policy = Policy::new(scope, &kept.name, parts, &kept.definition);
+        self.restore_policy(policy.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
     /// Brings an exchange back.
     pub fn recover_exchange(&self, kept: &ExchangeDefinition) -> Result<(), String> {
         let Some(kind) = ExchangeKind::from_name(&kept.kind) else {
             return Err(format!("unknown exchange type '{}'", kept.kind));
         };
-        let _turn = self.topology.lock();
+        let mut topology = self.topology.lock();
         if self.exchanges.contains_key(&kept.name) {
             return Err("there is an exchange of that name".to_owned());
         }
@@ -33,6 +43,7 @@ impl VirtualHost {
             arguments: kept.arguments.clone(),
         });
         let exchange = exchange.map_err(uncut)?;
+        topology.policies.apply_to_exchange(&exchange);
         self.exchanges.insert(kept.name.clone(), Arc::new(exchange));
         Ok(())
     }
@@ -43,7 +54,7 @@ impl VirtualHost {
             |refusal: crate::queue::Refusal| refusal.text(&self.describe_queue(&kept.name));
         let options = QueueOptions::parse(&kept.arguments).map_err(refused)?;
         options.check_flags(true, false, kept.auto_delete).map_err(refused)?;
-        let _turn = self.topology.lock();
+        let mut topology = self.topology.lock();
         if self.queues.contains_key(&kept.name) {
             return Err("there is a queue of that name".to_owned());
         }
@@ -56,8 +67,11 @@ impl VirtualHost {
             owner: None,
             options,
         };
-        let rules = Rules::new(spec.options.nature.kind, &spec.options.arguments, None, None);
+        let options = &spec.options;
+        let (rules, shown) =
+            topology.policies.rules(options.nature.kind, &kept.name, &options.arguments);
         let queue = Queue::recovered(spec, Arc::new(rules), &had, self.home.clone());
+        queue.set_effective_policy(shown);
         self.queues.insert(kept.name.clone(), queue);
         Ok(())
     }

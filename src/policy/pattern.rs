@@ -1,0 +1,94 @@
+//! Which names a policy is for: a regular expression that is found anywhere in them.
+//!
+//! Operators write these for PCRE, `^(?!amq\.)` above all, so look-around has to work. Its price is
+//! going back and trying again, which is limited here. Knows nothing of policies.
+
+use fancy_regex::{Regex, RegexBuilder};
+
+use super::PolicyError;
+use super::erlang::quoted;
+
+/// Longer patterns are refused: real ones have some dozens of octets.
+const PATTERN_MAX_BYTES: usize = 4096;
+/// A compiled pattern may take so much memory; a few octets such as `(a{99}){99}` ask for more.
+const COMPILED_MAX_BYTES: usize = 1024 * 1024;
+/// The same for what goes beyond regular expressions, in steps.
+const STEPS_MAX: usize = 10_000;
+/// So often is something else tried for one name. Honest patterns need some dozens; hostile ones
+/// stop every declare for as long as this takes, some milliseconds.
+const BACKTRACK_MAX: usize = 10_000;
+
+/// A regular expression.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern(Regex);
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Result<Self, PolicyError> {
+        if text.len() > PATTERN_MAX_BYTES {
+            let text = format!("pattern should have at most {PATTERN_MAX_BYTES} octets");
+            return Err(PolicyError::Invalid(text));
+        }
+        let compiled = RegexBuilder::new(text)
+            .backtrack_limit(BACKTRACK_MAX)
+            .delegate_size_limit(COMPILED_MAX_BYTES)
+            .delegate_dfa_size_limit(COMPILED_MAX_BYTES)
+            .max_prog_size(STEPS_MAX)
+            .build();
+        compiled.map(Self).map_err(|error| {
+            let (position, why) = match &error {
+                fancy_regex::Error::ParseError(position, why) => (*position, why.to_string()),
+                other => (0, other.to_string()),
+            };
+            let why = quoted(&why);
+            PolicyError::Invalid(format!(
+                "pattern should be regular expression but is invalid: {{{why},{position}}}"
+            ))
+        })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// A name that takes more trying than is allowed does not match.
+    pub(super) fn is_found_in(&self, name: &str) -> bool {
+        self.0.is_match(name).unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(pattern: &str, name: &str) -> bool {
+        Pattern::new(pattern).expect("sound").is_found_in(name)
+    }
+
+    #[test]
+    fn a_pattern_is_found_anywhere_unless_it_says_where() {
+        assert!(found("job", "my-jobs") && found("", "anything") && found("", ""));
+        assert!(!found("^job", "my-jobs") && found("^my", "my-jobs"));
+        assert!(found("^(?!amq\\.).*", "mine") && !found("^(?!amq\\.).*", "amq.gen-1"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        let refused = |text: &str| Pattern::new(text).expect_err("no pattern").to_string();
+        let start = "pattern should be regular expression but is invalid: {\"";
+        for text in ["(", "[", "*", "(?<=", "\\"] {
+            assert!(refused(text).starts_with(start), "{text}: {}", refused(text));
+        }
+        assert_eq!(
+            refused(&"a".repeat(PATTERN_MAX_BYTES + 1)),
+            "pattern should have at most 4096 octets"
+        );
+        assert!(refused("((a{100}){100}){100}").starts_with(start));
+        assert!(refused(&"(".repeat(1000)).starts_with(start));
+    }
+
+    #[test]
+    fn a_hostile_pattern_ends() {
+        assert!(!found("^(a|aa)+(?=b)$", &"a".repeat(255)));
+        assert!(!found("(x+x+)+(?!x)y", &"x".repeat(255)));
+    }
+}
