@@ -12,6 +12,7 @@
 
 mod broker;
 pub mod damage;
+pub mod deaths;
 mod expected;
 mod handshake;
 mod in_process;
@@ -19,6 +20,7 @@ mod methods;
 mod own;
 mod peer;
 pub mod program;
+pub mod queues;
 mod random;
 mod replies;
 mod wire;

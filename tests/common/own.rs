@@ -60,6 +60,19 @@ impl OwnBroker {
         Self::start_on(data, |_| {}).await
     }
 
+    /// Stops the broker and keeps what it has left, for `start_again`.
+    pub async fn stop_and_keep(self) -> TempDir {
+        self.made.lock().cut();
+        let Self { broker, data, .. } = self;
+        in_time(broker.stop()).await;
+        data
+    }
+
+    /// Starts a broker on what another one has left.
+    pub async fn start_again(data: TempDir) -> Self {
+        Self::start_on(data, |_| {}).await
+    }
+
     /// Ends the broker without a chance to do anything, and starts one on what it has left.
     pub async fn crash(self) -> Self {
         let Self { broker, data, .. } = self;

@@ -50,6 +50,8 @@ const LINE_SHOWN: usize = 400;
 
 pub struct Peer {
     pub frame_max: u32,
+    /// The frame of the content header that came last, for what the codec does not keep.
+    pub last_header: Vec<u8>,
     stream: TcpStream,
     buffer: Vec<u8>,
     /// Content of which the body is not complete, by channel.
@@ -77,6 +79,7 @@ impl Peer {
         let stream = TcpStream::from_std(stream).expect("the same socket");
         Self {
             frame_max: FRAME_MAX,
+            last_header: Vec::new(),
             stream,
             buffer: Vec::new(),
             partial: HashMap::new(),
@@ -436,7 +439,10 @@ impl Peer {
             Ok(Ok(_)) => {}
             Err(_) => self.fail(wanted, &format!("nothing in {WAIT_MAX:?}")),
         }
-        while let Some(frame) = wire::take_frame(&mut self.buffer) {
+        while let Some((frame, bytes)) = wire::take_frame(&mut self.buffer) {
+            if matches!(frame, AMQPFrame::Header(..)) {
+                self.last_header = bytes;
+            }
             self.take_in(frame);
         }
         true

@@ -65,8 +65,8 @@ pub fn properties_of(properties: BasicProperties) -> Vec<u8> {
     header[without_class_weight_and_size..header.len() - 1].to_vec()
 }
 
-/// Takes the next whole frame off the buffer, if there is one.
-pub fn take_frame(buffer: &mut Vec<u8>) -> Option<AMQPFrame> {
+/// Takes the next whole frame off the buffer, if there is one, and gives its bytes too.
+pub fn take_frame(buffer: &mut Vec<u8>) -> Option<(AMQPFrame, Vec<u8>)> {
     let size: [u8; 4] = buffer.get(3..HEAD_BYTES)?.try_into().expect("four bytes");
     let whole = HEAD_BYTES + u32::from_be_bytes(size) as usize + 1;
     if buffer.len() < whole {
@@ -74,7 +74,7 @@ pub fn take_frame(buffer: &mut Vec<u8>) -> Option<AMQPFrame> {
     }
     let bytes: Vec<u8> = buffer.drain(..whole).collect();
     match parse_frame(&bytes[..]) {
-        Ok((_, frame)) => Some(frame),
+        Ok((_, frame)) => Some((frame, bytes)),
         Err(e) => panic!("the broker sent what is not a frame: {} ({e:?})", readable(&bytes)),
     }
 }
