@@ -94,8 +94,8 @@ impl Traits {
     pub const BLIND_COPIES: u8 = 16;
     /// Its routing key alone was its address when it was dead-lettered: CC and BCC are not.
     pub const KEY_ONLY: u8 = 32;
-    /// All that have a meaning.
-    pub const ALL: u8 = 63;
+    /// Its queue keeps it on disk whatever its publisher wants.
+    pub const KEPT: u8 = 64;
 
     /// Those flags, and the priority.
     pub fn new(flags: u8, priority: u8) -> Self {
@@ -107,7 +107,7 @@ impl Traits {
         self.flags
     }
 
-    /// Whether that flag is set.
+    /// Whether that flag is set, or one of those.
     #[inline]
     pub fn has(self, flag: u8) -> bool {
         self.flags & flag != 0
@@ -283,6 +283,19 @@ impl Message {
     #[inline]
     pub fn persistent(&self) -> bool {
         self.traits.has(Traits::PERSISTENT)
+    }
+
+    /// Whether it is there again after a restart, in a queue that is.
+    #[inline]
+    pub fn survives(&self) -> bool {
+        self.traits.has(Traits::PERSISTENT | Traits::KEPT)
+    }
+
+    /// The same message, which its queue keeps on disk whatever its publisher wants.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.traits = self.traits.with(Traits::KEPT, true);
+        self
     }
 
     /// What it takes of memory, roughly.

@@ -169,6 +169,12 @@ impl Table {
         write_sized(out, &self.0);
     }
 
+    /// The same entries sorted by name.
+    #[must_use]
+    pub fn sorted_by_name(&self) -> Self {
+        Self(self.sorted_bytes().into())
+    }
+
     /// The contents with the entries sorted by name: equal tables give equal octets.
     pub fn sorted_bytes(&self) -> Vec<u8> {
         let mut sorted = Vec::with_capacity(self.0.len());

@@ -72,11 +72,11 @@ impl WriteQueue {
         self.tail.extend_from_slice(&[u8::from(multiple), FRAME_END]);
     }
 
-    /// Appends `basic.nack` (60, 120) of one message to its publisher.
-    pub fn refuse(&mut self, channel: u16, delivery_tag: u64) {
+    /// Appends `basic.nack` (60, 120) to a publisher.
+    pub fn refuse(&mut self, channel: u16, delivery_tag: u64, multiple: bool) {
         self.method_head(channel, 60, 120, 9);
         self.tail.extend_from_slice(&delivery_tag.to_be_bytes());
-        self.tail.extend_from_slice(&[0, FRAME_END]);
+        self.tail.extend_from_slice(&[u8::from(multiple), FRAME_END]);
     }
 
     /// Appends a heartbeat.

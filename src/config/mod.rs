@@ -85,6 +85,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Consumers of one channel; 0 for no limit.
     pub consumers_per_channel_max: usize,
+    /// How long a delivery may stay unsettled before its consumer is cancelled; none: for ever.
+    pub consumer_timeout: Option<Duration>,
     /// Resident memory above which publishers are stopped.
     pub memory_limit_bytes: u64,
     /// Free space on the disk of the data directory below which publishers are stopped.
@@ -105,6 +107,7 @@ impl Default for Config {
             handshake_timeout: HANDSHAKE_TIMEOUT_DEFAULT,
             max_connections: 0,
             consumers_per_channel_max: CONSUMERS_PER_CHANNEL_DEFAULT,
+            consumer_timeout: None,
             memory_limit_bytes: memory::share_of_total_bytes(MEMORY_LIMIT_DEFAULT_PERCENT),
             disk_free_limit_bytes: DISK_FREE_LIMIT_DEFAULT_BYTES,
         }

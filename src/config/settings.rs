@@ -224,6 +224,7 @@ mod tests {
             handshake_timeout: std::time::Duration::ZERO,
             max_connections: usize::MAX,
             consumers_per_channel_max: 0,
+            consumer_timeout: None,
             memory_limit_bytes: 0,
             disk_free_limit_bytes: 0,
         }

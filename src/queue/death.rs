@@ -82,7 +82,7 @@ pub fn dead_letter(
     let key_only = message.traits().has(Traits::KEY_ONLY) || to.routing_key.is_some();
     let traits = message
         .traits()
-        .with(Traits::EXPIRES, false)
+        .with(Traits::EXPIRES | Traits::KEPT, false)
         .with(Traits::DIED, true)
         .with(Traits::BLIND_COPIES, headers.view().get(BCC).is_some())
         .with(Traits::KEY_ONLY, key_only);
@@ -220,7 +220,8 @@ fn with_history(
             .long_string(reason_name, reason.name())
             .value(exchange_name, &exchange);
     }
-    with.build()
+    // As RabbitMQ writes a table to which it adds something.
+    with.build().sorted_by_name()
 }
 
 /// The routing keys of a dead message: its own, unless the queue has one for all.

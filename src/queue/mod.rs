@@ -187,6 +187,18 @@ impl Queue {
         }
     }
 
+    /// Refuses `basic.get` where only one consumer is to get messages, if its type has that rule.
+    pub fn check_get(&self) -> Result<()> {
+        let nature = self.spec.options.nature;
+        if nature.single_active && nature.kind == QueueKind::Quorum {
+            return Err(Error::resource_locked(format!(
+                "cannot obtain access to locked {self}. basic.get operations are not supported by \
+                 quorum queues with single active consumer"
+            )));
+        }
+        Ok(())
+    }
+
     /// How full it is.
     pub fn counts(&self) -> Counts {
         self.state.lock().counts()
@@ -200,7 +212,13 @@ impl Queue {
     /// Whether it hands that message to the store.
     #[inline]
     pub fn keeps(&self, message: &Message) -> bool {
-        self.spec.durable && message.persistent()
+        self.spec.durable && (self.keeps_all() || message.persistent())
+    }
+
+    /// Whether it hands every message to the store: a quorum queue's are all persistent.
+    #[inline]
+    pub fn keeps_all(&self) -> bool {
+        self.spec.options.nature.kind == QueueKind::Quorum
     }
 
     /// Takes a message in. `shared` is the number that the store gave it if it goes to several
@@ -213,6 +231,7 @@ impl Queue {
         wakes: &mut Wakes,
     ) -> std::result::Result<Seq, NotTaken> {
         let keeps = self.keeps(&message);
+        let message = if self.keeps_all() { message.kept() } else { message };
         // Under the lock, so that the log's order is the queue's.
         let hand_over = |id, message: &Message, wakes: &mut Wakes| match shared {
             _ if !keeps => Seq::NONE,
@@ -317,7 +336,7 @@ impl Queue {
 
     /// What was on its way to a consumer that would not acknowledge it was settled, and is not.
     fn keep_again(&self, unseen: &mut [Entry], wakes: &mut Wakes) {
-        let settled = |entry: &&mut Entry| entry.seq == Seq::NONE && entry.message.persistent();
+        let settled = |entry: &&mut Entry| entry.seq == Seq::NONE && entry.message.survives();
         for entry in unseen.iter_mut().filter(settled) {
             entry.seq = self.store().append(self.spec.id, entry.id, &entry.message, wakes);
         }

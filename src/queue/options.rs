@@ -44,8 +44,7 @@ impl Nature {
     pub(super) fn highest_level(self) -> u16 {
         match (self.kind, self.max_priority) {
             (QueueKind::Quorum, _) => QUORUM_PRIORITY_MAX.into(),
-            // RabbitMQ makes no difference between none and one.
-            (QueueKind::Classic, Some(max)) => max.max(1).into(),
+            (QueueKind::Classic, Some(max)) => max.into(),
             (QueueKind::Classic, None) => 0,
         }
     }
@@ -134,9 +133,14 @@ enum Rule {
     DeadLetterKey,
     /// One of some words, else that error.
     OneOf(&'static [&'static str], &'static str),
+    /// RabbitMQ 4 has left only one version of classic queues.
+    Version,
     /// Any value.
     Unchecked,
 }
+
+/// The one version of classic queues.
+const QUEUE_VERSION: i64 = 2;
 
 const MS: Rule = Rule::Int { min: 0, max: DURATION_MAX_MS, too_much: "value_too_large" };
 const EXPIRES: Rule = Rule::Int { min: 1, max: DURATION_MAX_MS, too_much: "value_too_large" };
@@ -171,7 +175,7 @@ const RULES: &[(&str, For, Rule)] = &[
     ("x-max-priority", For::Classic, PRIORITY),
     ("x-overflow", For::Both, Rule::OneOf(OVERFLOWS, "invalid_overflow")),
     ("x-queue-mode", For::Classic, Rule::Unchecked),
-    ("x-queue-version", For::Classic, Rule::Unchecked),
+    ("x-queue-version", For::Classic, Rule::Version),
     ("x-single-active-consumer", For::Both, Rule::Bool),
     ("x-queue-type", For::Both, Rule::Unchecked),
     ("x-queue-master-locator", For::Classic, Rule::Unchecked),
@@ -298,7 +302,12 @@ fn check(key: &'static str, rule: Rule, value: &Value<'_>, all: &Table) -> Resul
     let found = value.type_name();
     let invalid = |why: String| Err(Refusal::Invalid { key, why });
     match rule {
-        Rule::Unchecked => check_version(key, value),
+        Rule::Unchecked => Ok(()),
+        Rule::Version => match value.as_int() {
+            None => invalid(format!("\"expected integer, got {found}\"")),
+            Some(QUEUE_VERSION) => Ok(()),
+            Some(other) => invalid(format!("\"unsupported queue version '{other}'\"")),
+        },
         Rule::Int { min, max, too_much } => match value.as_int() {
             None => invalid(format!("\"expected integer, got {found}\"")),
             Some(0) if min > 0 => invalid("{value_zero,0}".to_owned()),
@@ -326,17 +335,6 @@ fn check(key: &'static str, rule: Rule, value: &Value<'_>, all: &Table) -> Resul
             Some(_) => invalid(error.to_owned()),
             None => invalid(format!("{{unacceptable_type,{found}}}")),
         },
-    }
-}
-
-/// RabbitMQ 4 has left only one version of classic queues.
-fn check_version(key: &'static str, value: &Value<'_>) -> Result<(), Refusal> {
-    match value.as_int() {
-        Some(version) if key == "x-queue-version" && version != 2 => {
-            let why = format!("\"unsupported queue version '{version}'\"");
-            Err(Refusal::Invalid { key, why })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -305,10 +305,7 @@ impl QueueState {
         if no_ack && entry.seq != Seq::NONE {
             self.leaving.push((entry.id, entry.seq));
         }
-        self.tell_leaving(backing, wakes);
-        if self.ready.needs_tending() {
-            self.tend(backing);
-        }
+        self.drop_what_may_not_stay(backing, wakes);
         Got::Taken(entry, self.ready.len())
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Confirms {
 /// grow.
 pub(super) type Owed = VecDeque<(Seq, u64)>;
 
-/// One `basic.ack` to a publisher.
+/// One `basic.ack` or `nack` to a publisher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Confirm {
     pub(super) delivery_tag: u64,
@@ -47,12 +47,15 @@ impl Confirms {
         !std::mem::replace(&mut self.noted, true)
     }
 
-    /// A publish has passed its checks and was refused: its delivery tag, which is told at once.
-    /// True if the channel has to be noted as one that owes confirms.
-    pub(super) fn refuse(&mut self) -> (u64, bool) {
+    /// A publish has passed its checks and was refused, which is told at once. True if the channel
+    /// has to be noted as one that owes confirms. As in RabbitMQ, the bit for several is set when
+    /// no earlier publish is without an answer.
+    pub(super) fn refuse(&mut self) -> (Confirm, bool) {
+        let multiple = self.confirmed + self.refused.len() as u64 == self.published;
         self.published += 1;
         self.refused.push_back(self.published);
-        (self.published, !std::mem::replace(&mut self.noted, true))
+        let refusal = Confirm { delivery_tag: self.published, multiple };
+        (refusal, !std::mem::replace(&mut self.noted, true))
     }
 
     /// What is to be confirmed now: one frame for all that is settled since the last one.
@@ -112,13 +115,13 @@ mod tests {
     #[test]
     fn what_was_refused_is_not_confirmed() {
         let mut confirms = Confirms::default();
-        assert_eq!(confirms.refuse(), (1, true));
+        assert_eq!(confirms.refuse(), (multiple(1), true));
         assert_eq!(confirms.settle(up_to(0)), None);
         confirms.publish(Seq(5));
-        assert_eq!(confirms.refuse(), (3, false));
+        assert_eq!(confirms.refuse(), (single(3), false));
         confirms.publish(Seq(6));
-        assert_eq!(confirms.refuse().0, 5);
-        assert_eq!(confirms.refuse().0, 6);
+        assert_eq!(confirms.refuse().0, single(5));
+        assert_eq!(confirms.refuse().0, single(6));
         assert_eq!(confirms.settle(up_to(5)), Some(single(2)));
         assert_eq!(confirms.settle(up_to(6)), Some(single(4)));
         assert_eq!(confirms.settle(up_to(6)), None);

@@ -165,6 +165,7 @@ impl Channel {
         }
         let queue = session.vhost.queue(&name)?;
         queue.check_access(session.id)?;
+        queue.check_get()?;
         let Some((entry, remaining)) = queue.get(m.no_ack, &mut session.wakes) else {
             session.reply(self.number, Reply::basic_get_empty());
             return Ok(());

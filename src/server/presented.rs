@@ -33,7 +33,7 @@ fn rewritten(message: &Message, attempts: Option<Attempts>) -> Message {
     if let Some(Attempts { failed, acquired }) = attempts {
         shown = with_counts(shown, failed, acquired);
     }
-    let properties = properties.with_headers(&shown.build());
+    let properties = properties.with_headers(&shown.build().sorted_by_name());
     message.readdressed(message.address(), &properties, message.traits())
 }
 

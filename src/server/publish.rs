@@ -72,8 +72,8 @@ impl Channel {
         let is_new = match outcome {
             Outcome::Taken(seq) => confirms.publish(seq),
             Outcome::Refused => {
-                let (delivery_tag, is_new) = confirms.refuse();
-                session.out.refuse(self.number, delivery_tag);
+                let (refusal, is_new) = confirms.refuse();
+                session.out.refuse(self.number, refusal.delivery_tag, refusal.multiple);
                 is_new
             }
         };

@@ -322,13 +322,13 @@ impl Writer {
                 | Operation::Start
                 | Operation::Redefine { .. } => {}
                 Operation::Publish(message, refs) => {
-                    let transient = !message.persistent();
+                    let transient = !message.survives();
                     let at = Locator::new(segment, *offset, *bytes, refs.len(), transient)
                         .with_body(message.body_bytes() as u64);
                     contents.publish(refs, at, &mut self.tally, &mut last);
                 }
                 Operation::Move(moved) => {
-                    let transient = !moved.message.persistent();
+                    let transient = !moved.message.survives();
                     let at = Locator::new(segment, *offset, *bytes, moved.refs.len(), transient)
                         .with_body(moved.message.body_bytes() as u64);
                     contents.relocate(&moved.refs, Some(moved.from), at, &mut self.tally);

@@ -383,7 +383,7 @@ impl<'a> Published<'a> {
 
     /// Not for after a restart.
     pub(super) fn is_transient(&self) -> bool {
-        !self.traits.has(Traits::PERSISTENT)
+        !self.traits.has(Traits::PERSISTENT | Traits::KEPT)
     }
 
     /// Flags and values of the content header.

@@ -46,10 +46,15 @@ impl Handover {
         store: &Arc<Store>,
         wakes: &mut Wakes,
     ) {
-        if self.shared.is_none() && message.persistent() {
-            let keeping = queues.clone().filter(|queue| queue.keeps(message));
-            if keeping.take(2).count() > 1 {
-                self.shared = Some((store.begin(message), store.clone()));
+        if self.shared.is_none() {
+            let mut keeping = queues.clone().filter(|queue| queue.keeps(message));
+            if let (Some(_), Some(_)) = (keeping.next(), keeping.next()) {
+                let seq = if message.persistent() {
+                    store.begin(message)
+                } else {
+                    store.begin(&message.clone().kept())
+                };
+                self.shared = Some((seq, store.clone()));
             }
         }
         let shared = self.shared.as_ref().map(|(seq, _)| *seq);

@@ -4,12 +4,14 @@ use std::{net::SocketAddr, time::Duration};
 
 use tempfile::TempDir;
 use warren::Broker;
+use warren::config::Config;
 
 /// What a test may want otherwise than usual.
 #[derive(Default)]
 pub struct Settings {
     pub handshake_timeout: Option<Duration>,
     pub message_max_bytes: Option<u64>,
+    pub consumer_timeout: Option<Duration>,
 }
 
 pub struct InProcess {
@@ -21,7 +23,10 @@ pub struct InProcess {
 impl InProcess {
     pub async fn start(settings: Settings) -> Self {
         let data = TempDir::new().expect("a directory for the broker");
-        let mut builder = Broker::builder().listen("127.0.0.1:0").data_dir(data.path());
+        let consumer_timeout = settings.consumer_timeout;
+        let config = Config { consumer_timeout, ..Config::default() };
+        let mut builder = Broker::builder().config(config);
+        builder = builder.listen("127.0.0.1:0").data_dir(data.path());
         if let Some(limit) = settings.handshake_timeout {
             builder = builder.handshake_timeout(limit);
         }

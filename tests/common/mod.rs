@@ -14,6 +14,7 @@ mod broker;
 pub mod damage;
 pub mod deaths;
 mod expected;
+pub mod handed_out;
 mod handshake;
 mod in_process;
 mod methods;
@@ -32,7 +33,7 @@ pub use amq_protocol::{
 
 pub use self::{
     broker::{TestBroker, here, only_on_warren, only_on_warren_with, unique},
-    expected::Item,
+    expected::{Expected, Item},
     handshake::{
         Hello, PROTOCOL_HEADER, client_properties, opening, start_ok, tune_ok, update_secret,
     },
