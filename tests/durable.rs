@@ -251,3 +251,77 @@ async fn answers_come_in_the_order_of_the_questions() {
     }
     broker.stop_and_check().await;
 }
+
+#[tokio::test]
+async fn keys_go_to_the_same_queues_after_a_restart() {
+    for kind in ["x-consistent-hash", "x-modulus-hash"] {
+        let broker = OwnBroker::start().await;
+        let mut peer = broker.peer().await;
+        let declare = || exchange_declare("spread", kind).durable();
+        expect_exchange(&mut peer, declare()).await;
+        let queues = ["one", "two", "three", "four", "five"];
+        for (queue, weight) in queues.iter().zip(["5", "4", "3", "2", "1"]) {
+            declare_durable(&mut peer, queue).await;
+            peer.ask(queue_bind(queue, "spread", weight), queue_bind_ok()).await;
+        }
+        let before = reached_by_keys(&mut peer, &queues).await;
+        let broker = broker.restart().await;
+        let mut peer = broker.peer().await;
+        expect_exchange(&mut peer, declare()).await;
+        assert_eq!(reached_by_keys(&mut peer, &queues).await, before);
+        broker.stop_and_check().await;
+    }
+}
+
+/// Which of the queues behind `spread` each of some keys leads to.
+async fn reached_by_keys(peer: &mut Peer, queues: &[&str]) -> Vec<Vec<u32>> {
+    for n in 0..40_u32 {
+        peer.send(publish("spread", &format!("key-{n}"), &n.to_be_bytes())).await;
+    }
+    let mut reached = Vec::new();
+    for queue in queues {
+        let mut keys = Vec::new();
+        loop {
+            peer.send(get_no_ack(queue)).await;
+            match peer.next(1, "get-ok or get-empty").await {
+                Item::Content { body, .. } => {
+                    keys.push(u32::from_be_bytes(body.try_into().expect("four octets")));
+                }
+                Item::Method(m) if m == get_empty() => break,
+                other => peer.fail("get-ok or get-empty", &other.to_string()),
+            }
+        }
+        reached.push(keys);
+    }
+    assert_eq!(reached.iter().map(Vec::len).sum::<usize>(), 40);
+    reached
+}
+
+#[tokio::test]
+async fn exchanges_of_every_type_come_back() {
+    let broker = OwnBroker::start().await;
+    let mut peer = broker.peer().await;
+    let delayed = table(&[("x-delayed-type", text("direct"))]);
+    let kinds = [
+        "x-consistent-hash",
+        "x-modulus-hash",
+        "x-random",
+        "x-local-random",
+        "x-recent-history",
+        "x-delayed-message",
+    ];
+    let declare = |kind| exchange_declare(kind, kind).durable().args(delayed.clone());
+    for kind in kinds {
+        expect_exchange(&mut peer, declare(kind)).await;
+    }
+    declare_durable(&mut peer, "jobs").await;
+    peer.ask(queue_bind("jobs", "x-delayed-message", "k"), queue_bind_ok()).await;
+    let broker = broker.restart().await;
+    let mut peer = broker.peer().await;
+    for kind in kinds {
+        expect_exchange(&mut peer, declare(kind)).await;
+    }
+    expect_route(&mut peer, "x-delayed-message", "k", "jobs").await;
+    expect_no_route(&mut peer, "x-delayed-message", "other").await;
+    broker.stop_and_check().await;
+}

@@ -4,7 +4,7 @@
 //! and leaves every other bit as the publisher sent it (cluster-id too, which nobody reads). Knows
 //! nothing of the frame around, nor of what a value stands for.
 
-use super::table::{Malformed, Table, TableView};
+use super::table::{Malformed, Table, TableView, Value};
 
 const CONTENT_TYPE: u16 = 1 << 15;
 const CONTENT_ENCODING: u16 = 1 << 14;
@@ -22,6 +22,13 @@ const APP_ID: u16 = 1 << 3;
 const CLUSTER_ID: u16 = 1 << 2;
 /// Bit 0 would announce a second word of flags; the class has no 15th property to put behind it.
 const UNUSED: u16 = 0b11;
+
+/// Headers with further routing keys.
+pub const FURTHER_KEYS: [&str; 2] = [CC, BCC];
+/// The first of them stays in the message.
+pub const CC: &str = "CC";
+/// The second is removed before anybody else sees it.
+pub const BCC: &str = "BCC";
 
 /// Bytes of a short string, whose length is one octet.
 const SHORT_STRING_BYTES_MAX: usize = 255;
@@ -122,6 +129,23 @@ impl<'a> Properties<'a> {
         self.app_id = rest.short_string(APP_ID)?;
         rest.short_string(CLUSTER_ID)?;
         Ok(())
+    }
+
+    /// The keys by which a message is routed: its routing key, and what CC and BCC say; each once
+    /// and sorted. What is no array, or no text in it, is passed over.
+    pub fn routing_keys(&self, routing_key: &'a [u8]) -> Vec<&'a [u8]> {
+        let mut keys = vec![routing_key];
+        for name in FURTHER_KEYS {
+            if let Some(Value::Array(array)) = self.headers.and_then(|headers| headers.get(name)) {
+                keys.extend(array.iter().filter_map(|element| match element {
+                    Value::LongString(key) => Some(key),
+                    _ => None,
+                }));
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
     /// Flags and values as they came.

@@ -1,16 +1,22 @@
-//! The four exchange types behind one face: which destinations a message is for.
+//! The exchange types behind one face: which destinations a message is for.
 //!
-//! Knows keys, arguments and headers, and destinations as things that can be told apart. Whether
+//! Knows keys, arguments and properties, and destinations as things that can be told apart. Whether
 //! they are queues or exchanges is for the caller, and so is telling a destination once only.
 
 use std::hash::Hash;
 
+use super::Lasting;
 use super::bindings::Binding;
+use super::chance;
+use super::consistent_hash::ConsistentHash;
 use super::direct::Direct;
 use super::fanout::Fanout;
+use super::hash_on::HashOn;
 use super::headers::Headers;
+use super::one_of::OneOf;
+use super::route::Subject;
 use super::topic::Topic;
-use crate::amqp::table::{Table, TableView};
+use crate::amqp::table::Table;
 
 /// The bindings of one exchange, kept as its type needs them.
 pub enum Matcher<T> {
@@ -22,9 +28,15 @@ pub enum Matcher<T> {
     Topic(Topic<T>),
     /// By headers.
     Headers(Box<Headers<T>>),
+    /// One of them, by hash and weight.
+    ConsistentHash(ConsistentHash<T>),
+    /// One of them, by hash of the keys.
+    ModulusHash(OneOf<T>),
+    /// One of them, by chance.
+    Random(OneOf<T>),
 }
 
-impl<T: Clone + Eq + Hash> Matcher<T> {
+impl<T: Clone + Eq + Hash + Lasting> Matcher<T> {
     /// Adds a binding. `false`: one with this key, these arguments and this destination exists.
     pub fn bind(&mut self, key: &[u8], arguments: &Table, to: T) -> bool {
         match self {
@@ -32,6 +44,8 @@ impl<T: Clone + Eq + Hash> Matcher<T> {
             Self::Fanout(m) => m.bind(key, arguments, to),
             Self::Topic(m) => m.bind(key, arguments, to),
             Self::Headers(m) => m.bind(key, arguments, to),
+            Self::ConsistentHash(m) => m.bind(key, arguments, to),
+            Self::ModulusHash(m) | Self::Random(m) => m.bind(key, arguments, to),
         }
     }
 
@@ -42,16 +56,24 @@ impl<T: Clone + Eq + Hash> Matcher<T> {
             Self::Fanout(m) => m.unbind(key, arguments, to),
             Self::Topic(m) => m.unbind(key, arguments, to),
             Self::Headers(m) => m.unbind(key, arguments, to),
+            Self::ConsistentHash(m) => m.unbind(key, arguments, to),
+            Self::ModulusHash(m) | Self::Random(m) => m.unbind(key, arguments, to),
         }
     }
 
     /// Reports the destination of every matching binding, so perhaps one several times.
-    pub fn route(&self, key: &[u8], headers: Option<TableView<'_>>, found: &mut impl FnMut(&T)) {
+    pub fn route(&self, subject: &Subject<'_>, found: &mut impl FnMut(&T)) {
+        let headers = subject.properties.headers;
+        // Further keys would only find the same again, or choose once more.
+        let first = subject.keys.first().copied().unwrap_or_default();
         match self {
-            Self::Direct(m) => m.route(key, headers, found),
-            Self::Fanout(m) => m.route(key, headers, found),
-            Self::Topic(m) => m.route(key, headers, found),
-            Self::Headers(m) => m.route(key, headers, found),
+            Self::Direct(m) => subject.keys.iter().for_each(|key| m.route(key, headers, found)),
+            Self::Fanout(m) => m.route(first, headers, found),
+            Self::Topic(m) => subject.keys.iter().for_each(|key| m.route(key, headers, found)),
+            Self::Headers(m) => m.route(first, headers, found),
+            Self::ConsistentHash(m) => m.route(subject, found),
+            Self::ModulusHash(m) => m.pick(HashOn::Keys.hash(subject), found),
+            Self::Random(m) => m.pick(chance::number(), found),
         }
     }
 
@@ -62,6 +84,8 @@ impl<T: Clone + Eq + Hash> Matcher<T> {
             Self::Fanout(m) => m.len(),
             Self::Topic(m) => m.len(),
             Self::Headers(m) => m.len(),
+            Self::ConsistentHash(m) => m.len(),
+            Self::ModulusHash(m) | Self::Random(m) => m.len(),
         }
     }
 
@@ -77,11 +101,13 @@ impl<T: Clone + Eq + Hash> Matcher<T> {
             Self::Fanout(m) => Box::new(m.iter()),
             Self::Topic(m) => Box::new(m.iter()),
             Self::Headers(m) => Box::new(m.iter()),
+            Self::ConsistentHash(m) => Box::new(m.iter()),
+            Self::ModulusHash(m) | Self::Random(m) => Box::new(m.iter()),
         }
     }
 }
 
-impl<'a, T: Clone + Eq + Hash> IntoIterator for &'a Matcher<T> {
+impl<'a, T: Clone + Eq + Hash + Lasting> IntoIterator for &'a Matcher<T> {
     type Item = Binding<'a, T>;
     type IntoIter = Box<dyn Iterator<Item = Binding<'a, T>> + 'a>;
 
@@ -93,6 +119,7 @@ impl<'a, T: Clone + Eq + Hash> IntoIterator for &'a Matcher<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amqp::properties::Properties;
 
     #[test]
     fn every_type_answers_through_the_same_calls() {
@@ -101,14 +128,19 @@ mod tests {
             Matcher::Fanout(Fanout::default()),
             Matcher::Topic(Topic::default()),
             Matcher::Headers(Box::default()),
+            Matcher::ConsistentHash(ConsistentHash::new(HashOn::Keys)),
+            Matcher::ModulusHash(OneOf::default()),
+            Matcher::Random(OneOf::default()),
         ];
+        let properties = &Properties::default();
         let none = Table::default();
-        for (mut matcher, for_other_key) in matchers.into_iter().zip([0, 1, 0, 1]) {
+        for (mut matcher, for_other_key) in matchers.into_iter().zip([0, 1, 0, 1, 1, 1, 1]) {
             assert!(matcher.bind(b"k", &none, 1) && !matcher.bind(b"k", &none, 1));
             assert_eq!((matcher.len(), matcher.iter().count()), (1, 1));
             for (key, expected) in [(b"k", 1), (b"x", for_other_key)] {
                 let mut found = 0;
-                matcher.route(key, None, &mut |_| found += 1);
+                let keys: &[&[u8]] = &[key];
+                matcher.route(&Subject { keys, properties }, &mut |_| found += 1);
                 assert_eq!(found, expected);
             }
             assert!(matcher.unbind(b"k", &none, &1) && matcher.is_empty());

@@ -7,67 +7,43 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::amqp::table::{Table, Value};
+use self::arguments::Arguments;
+use self::history::History;
+use crate::amqp::table::{Table, TableView};
 use crate::error::{Error, Result};
-use crate::queue::{EffectivePolicy, Queue};
+use crate::message::Message;
+use crate::queue::EffectivePolicy;
 
+mod arguments;
 mod bindings;
+mod chance;
+mod consistent_hash;
+mod delay;
+mod destination;
 mod direct;
 mod fanout;
+mod hash_on;
 mod headers;
+mod history;
+mod kind;
 mod matcher;
+mod one_of;
 mod route;
 mod seen;
+mod stable_hash;
 mod topic;
 
+pub use consistent_hash::{ConsistentHash, WEIGHT_MAX};
+pub use destination::{Destination, Lasting};
 pub use direct::Direct;
 pub use fanout::Fanout;
+pub use hash_on::HashOn;
 pub use headers::Headers;
+pub use kind::ExchangeKind;
 pub use matcher::Matcher;
-pub use route::{Names, Routed, route};
+pub use one_of::OneOf;
+pub use route::{Names, Routed, Subject, route};
 pub use topic::Topic;
-
-/// The exchange types.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExchangeKind {
-    /// Keys are equal.
-    Direct,
-    /// Every binding.
-    Fanout,
-    /// Keys match patterns of words.
-    Topic,
-    /// Headers match arguments.
-    Headers,
-}
-
-impl ExchangeKind {
-    /// All of them, as clients name them.
-    pub const ALL: [Self; 4] = [Self::Direct, Self::Fanout, Self::Topic, Self::Headers];
-
-    /// The type of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    fn matcher(self) -> Matcher<Destination> {
-        match self {
-            Self::Direct => Matcher::Direct(Direct::default()),
-            Self::Fanout => Matcher::Fanout(Fanout::default()),
-            Self::Topic => Matcher::Topic(Topic::default()),
-            Self::Headers => Matcher::Headers(Box::default()),
-        }
-    }
-
-    /// As in `exchange.declare`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Fanout => "fanout",
-            Self::Topic => "topic",
-            Self::Headers => "headers",
-        }
-    }
-}
 
 /// What an exchange is declared with.
 #[derive(Clone, Debug)]
@@ -88,19 +64,13 @@ pub struct ExchangeSpec {
     pub arguments: Table,
 }
 
-/// Where a binding leads.
-#[derive(Clone, Debug)]
-pub enum Destination {
-    /// Into a queue.
-    Queue(Arc<Queue>),
-    /// To another exchange's bindings.
-    Exchange(Arc<Exchange>),
-}
-
 /// An exchange.
 pub struct Exchange {
     spec: ExchangeSpec,
-    alternate: Option<Arc<str>>,
+    arguments: Arguments,
+    /// Whether each message has to come here, whatever was found out for another with its keys.
+    varies: bool,
+    history: Option<History>,
     policy: RwLock<InForce>,
     bindings: RwLock<Matcher<Destination>>,
 }
@@ -112,25 +82,17 @@ struct InForce {
     shown: Option<Arc<EffectivePolicy>>,
 }
 
-/// The key of the argument that names an alternate exchange.
-const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
-
 impl Exchange {
     /// An exchange without bindings.
     pub fn new(spec: ExchangeSpec) -> Result<Self> {
-        let alternate = match spec.arguments.view().get(ALTERNATE_EXCHANGE) {
-            None => None,
-            Some(Value::LongString(name)) => Some(String::from_utf8_lossy(name).as_ref().into()),
-            Some(other) => {
-                return Err(Error::precondition_failed(format!(
-                    "invalid type '{}' for arg '{ALTERNATE_EXCHANGE}' in {}",
-                    other.type_name(),
-                    describe(&spec.name, &spec.vhost)
-                )));
-            }
-        };
-        let bindings = RwLock::new(spec.kind.matcher());
-        Ok(Self { spec, alternate, policy: RwLock::default(), bindings })
+        let arguments = Arguments::parse(&spec)?;
+        let routes_as = arguments.routes_as;
+        let goes_by_keys = routes_as.goes_by_keys(&arguments);
+        let varies = !goes_by_keys || spec.kind == ExchangeKind::Delayed;
+        let history = arguments.history_length.map(History::new);
+        let bindings = RwLock::new(routes_as.matcher(&arguments));
+        let policy = RwLock::default();
+        Ok(Self { spec, arguments, varies, history, policy, bindings })
     }
 
     /// What it was declared with.
@@ -145,7 +107,7 @@ impl Exchange {
 
     /// Where messages go that no binding takes: the argument counts before the policy.
     fn alternate(&self) -> Option<Arc<str>> {
-        self.alternate.clone().or_else(|| self.policy.read().alternate.clone())
+        self.arguments.alternate.clone().or_else(|| self.policy.read().alternate.clone())
     }
 
     /// The policy that is in force, for people.
@@ -166,10 +128,23 @@ impl Exchange {
 
     /// Adds a binding. False if it is there already.
     pub fn bind(&self, key: &[u8], arguments: &Table, to: Destination) -> Result<bool> {
-        if self.spec.kind == ExchangeKind::Headers {
-            headers::validate(arguments).map_err(Error::precondition_failed)?;
-        }
+        self.check_binding(key, arguments, &to).map_err(Error::precondition_failed)?;
         Ok(self.bindings.write().bind(key, arguments, to))
+    }
+
+    /// Whether its type allows such a binding. If not, says why, in the words that clients know.
+    fn check_binding(
+        &self,
+        key: &[u8],
+        arguments: &Table,
+        to: &Destination,
+    ) -> std::result::Result<(), String> {
+        match self.arguments.routes_as {
+            ExchangeKind::Headers => headers::validate(arguments),
+            ExchangeKind::ConsistentHash => consistent_hash::weight(key).map(|_| ()),
+            ExchangeKind::LocalRandom => to.check_local(key),
+            _ => Ok(()),
+        }
     }
 
     /// Removes a binding. False if there is none.
@@ -180,6 +155,29 @@ impl Exchange {
     /// Whether any binding leads from here.
     pub fn has_bindings(&self) -> bool {
         !self.bindings.read().is_empty()
+    }
+
+    /// Whether messages may be held here before they are routed on.
+    pub fn is_delayed(&self) -> bool {
+        self.spec.kind == ExchangeKind::Delayed
+    }
+
+    /// For how long a message with these headers is held, if this is a delayed exchange.
+    pub fn delay_ms(&self, headers: Option<TableView<'_>>) -> Option<u64> {
+        if self.is_delayed() { delay::delay_ms(headers) } else { None }
+    }
+
+    /// Keeps a message for bindings that are made later. Only for what [`route`] has found:
+    /// exchanges of other types forget it at once.
+    pub fn remember(&self, message: &Message) {
+        if let Some(history) = &self.history {
+            history.push(message.clone());
+        }
+    }
+
+    /// What it remembers, oldest first.
+    pub fn remembered(&self) -> Vec<Message> {
+        self.history.as_ref().map(History::messages).unwrap_or_default()
     }
 
     /// All bindings: key, arguments, destination.
@@ -203,38 +201,5 @@ impl std::fmt::Display for Exchange {
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Exchange").field("spec", &self.spec).finish_non_exhaustive()
-    }
-}
-
-impl Destination {
-    /// Whether it survives a restart.
-    pub fn is_durable(&self) -> bool {
-        match self {
-            Self::Queue(queue) => queue.spec().durable,
-            Self::Exchange(exchange) => exchange.spec().durable,
-        }
-    }
-
-    fn address(&self) -> usize {
-        match self {
-            Self::Queue(queue) => Arc::as_ptr(queue).addr(),
-            Self::Exchange(exchange) => Arc::as_ptr(exchange).addr(),
-        }
-    }
-}
-
-/// Destinations are the same if they are the same object: a name that was deleted and declared
-/// again is another destination.
-impl PartialEq for Destination {
-    fn eq(&self, other: &Self) -> bool {
-        self.address() == other.address()
-    }
-}
-
-impl Eq for Destination {}
-
-impl std::hash::Hash for Destination {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.address().hash(state);
     }
 }

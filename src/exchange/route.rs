@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::history::History;
 use super::seen::Seen;
-use super::{Destination, Exchange, ExchangeKind};
-use crate::amqp::table::TableView;
+use super::{Destination, Exchange};
+use crate::amqp::properties::Properties;
 use crate::queue::Queue;
 
 /// Finds what routing refers to by name.
@@ -15,29 +16,37 @@ pub trait Names {
     fn queue(&self, name: &[u8]) -> Option<Arc<Queue>>;
 }
 
+/// What of a message routing looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The routing key, CC and BCC; each once, in an order that does not depend on the message.
+    pub keys: &'a [&'a [u8]],
+    /// Its properties.
+    pub properties: &'a Properties<'a>,
+}
+
 /// Where a message goes.
 #[derive(Debug, Default)]
 pub struct Routed {
     /// Each queue once.
     pub queues: Vec<Arc<Queue>>,
-    /// Whether headers had a say: then the keys alone do not tell the route.
-    pub by_headers: bool,
+    /// The exchanges on the way that [`remember`](Exchange::remember) it: the caller has to tell
+    /// them, since there may be no message yet.
+    pub histories: Vec<Arc<Exchange>>,
+    /// Whether more than keys and bindings had a say (headers, properties, chance), or has to be
+    /// done: then the next message with these keys must be routed anew.
+    pub varies: bool,
 }
 
-/// Routes keys and headers from `start` on: through its bindings, and where they match nothing,
-/// through its alternate exchange. `keys` are the routing key, then CC and BCC.
-pub fn route(
-    start: &Arc<Exchange>,
-    keys: &[&[u8]],
-    headers: Option<TableView<'_>>,
-    names: &impl Names,
-) -> Routed {
+/// Routes a message from `start` on: through its bindings, and where they match nothing, through
+/// its alternate exchange.
+pub fn route(start: &Arc<Exchange>, subject: &Subject<'_>, names: &impl Names) -> Routed {
     let mut routed = Routed::default();
     let mut seen = Seen::default();
     let mut to_visit = vec![start.clone()];
     seen.insert(Arc::as_ptr(start).addr());
     while let Some(exchange) = to_visit.pop() {
-        routed.by_headers |= exchange.spec.kind == ExchangeKind::Headers;
+        routed.varies |= exchange.varies;
         let mut matched = false;
         let mut found = |destination: &Destination| {
             matched = true;
@@ -49,11 +58,11 @@ pub fn route(
             }
         };
         if exchange.name().is_empty() && Arc::ptr_eq(&exchange, start) {
-            for queue in keys.iter().filter_map(|key| names.queue(key)) {
+            for queue in subject.keys.iter().filter_map(|key| names.queue(key)) {
                 found(&Destination::Queue(queue));
             }
         } else {
-            exchange.matches(keys, headers, &mut found);
+            exchange.bindings.read().route(subject, &mut found);
         }
         if !matched
             && let Some(alternate) = exchange.alternate().and_then(|a| names.exchange(&a))
@@ -61,25 +70,9 @@ pub fn route(
         {
             to_visit.push(alternate);
         }
-    }
-    routed
-}
-
-impl Exchange {
-    fn matches(
-        &self,
-        keys: &[&[u8]],
-        headers: Option<TableView<'_>>,
-        found: &mut impl FnMut(&Destination),
-    ) {
-        let bindings = self.bindings.read();
-        let keys = match self.spec.kind {
-            // Further keys would only find the same again.
-            ExchangeKind::Fanout | ExchangeKind::Headers => keys.get(..1).unwrap_or_default(),
-            ExchangeKind::Direct | ExchangeKind::Topic => keys,
-        };
-        for key in keys {
-            bindings.route(key, headers, found);
+        if exchange.history.is_some() && History::wants(subject.properties.headers) {
+            routed.histories.push(exchange);
         }
     }
+    routed
 }

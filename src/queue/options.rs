@@ -245,7 +245,7 @@ impl QueueOptions {
 
 impl QueueKind {
     /// Its module in RabbitMQ, which reply texts name.
-    fn module(self) -> &'static str {
+    pub fn module(self) -> &'static str {
         match self {
             Self::Classic => "rabbit_classic_queue",
             Self::Quorum => "rabbit_quorum_queue",

@@ -9,29 +9,34 @@ use super::route_cache::Route;
 use super::session::Session;
 use crate::amqp::content::Content;
 use crate::amqp::frame::erlang_binary;
-use crate::amqp::properties::Properties;
+use crate::amqp::properties::{BCC, CC, FURTHER_KEYS, Properties};
 use crate::amqp::table::{TableView, Value};
 use crate::error::{Error, ReplyCode, Result};
-use crate::exchange::{self, Exchange, describe};
+use crate::exchange::{self, Exchange, Subject, describe};
 use crate::message::{Message, Seq, Traits, short_strings};
-use crate::vhost::handover::{Handed, Handover};
+use crate::vhost::{Handed, Handover};
 
 /// `delivery-mode` of a persistent message.
 const PERSISTENT: u8 = 2;
 /// Ten years, the longest expiration.
 const EXPIRATION_MAX_MS: u64 = 315_360_000_000;
-/// Headers with further routing keys; the second is removed from the message.
-const CC: &str = "CC";
-const BCC: &str = "BCC";
 
 /// A message that has passed all checks, and where it goes.
 #[derive(Debug)]
 pub(super) struct Prepared {
     message: Message,
+    resolved: Resolved,
+    mandatory: bool,
+}
+
+/// What its address and its properties lead to.
+#[derive(Debug)]
+struct Resolved {
     route: Route,
     /// Addresses of direct replies among the routing keys.
     replies: Replies,
-    mandatory: bool,
+    /// Exchanges that remember it.
+    histories: Vec<Arc<Exchange>>,
 }
 
 impl Prepared {
@@ -86,7 +91,11 @@ impl Channel {
     /// Hands a message to its queues, or returns it.
     #[inline]
     pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) -> Outcome {
-        let Prepared { message, route, replies, mandatory } = prepared;
+        let Prepared { message, resolved, mandatory } = prepared;
+        let Resolved { route, replies, histories } = resolved;
+        for exchange in histories {
+            exchange.remember(&message);
+        }
         let (mut handover, wakes) = (Handover::default(), &mut session.wakes);
         handover.publish(&message, route.iter(), &session.node.store, wakes);
         if handover.met_closed {
@@ -116,9 +125,9 @@ impl Channel {
         let plain = properties.headers.is_none_or(|h| h.get(CC).is_none() && h.get(BCC).is_none());
         let cached =
             if plain { session.routes.get(&session.vhost, content.address()) } else { None };
-        let (route, replies) = match cached {
-            Some(route) => (route, Replies::new()),
-            None => resolve(session, content.address(), properties.headers)?,
+        let resolved = match cached {
+            Some(route) => Resolved { route, replies: Vec::new(), histories: Vec::new() },
+            None => resolve(session, content.address(), &properties)?,
         };
         let rewritten = self.rewritten(&properties)?;
         check_expiration(properties.expiration)?;
@@ -126,7 +135,7 @@ impl Channel {
         let traits = traits(&properties, plain);
         let mandatory = content.mandatory;
         let message = build(content, rewritten, traits).published_at(session.wakes.now_ms());
-        Ok(Prepared { message, route, replies, mandatory })
+        Ok(Prepared { message, resolved, mandatory })
     }
 
     /// The properties, if the message may not keep those it came with.
@@ -167,21 +176,14 @@ fn traits(properties: &Properties<'_>, plain: bool) -> Traits {
 }
 
 /// Looks a route up and remembers it if the address alone tells it.
-fn resolve(
-    session: &mut Session,
-    address: &[u8],
-    headers: Option<TableView<'_>>,
-) -> Result<(Route, Replies)> {
+fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -> Result<Resolved> {
     let (name, routing_key) = short_strings(address);
     let exchange = publishable(session, name)?;
-    let mut keys = vec![routing_key];
-    for name in [CC, BCC] {
-        further_keys(headers, name, &mut keys)?;
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    let routed = exchange::route(&exchange, &keys, headers, &*session.vhost);
-    let by_address = keys.len() == 1 && !routed.by_headers;
+    check_further_keys(properties.headers)?;
+    let keys = properties.routing_keys(routing_key);
+    let subject = Subject { keys: &keys, properties };
+    let routed = exchange::route(&exchange, &subject, &*session.vhost);
+    let by_address = keys.len() == 1 && !routed.varies;
     let route: Route = routed.queues.into();
     // The default exchange has no bindings whose change would be noticed, so that a queue which
     // does not exist yet must be looked for each time.
@@ -193,7 +195,7 @@ fn resolve(
         let prefix = reply_to::ADDRESS_PREFIX.as_bytes();
         replies.extend(keys.iter().filter(|key| key.starts_with(prefix)).map(|key| (*key).into()));
     }
-    Ok((route, replies))
+    Ok(Resolved { route, replies, histories: routed.histories })
 }
 
 fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {
@@ -209,35 +211,30 @@ fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {
     Ok(exchange)
 }
 
-/// The long strings of the array in that header.
-fn further_keys<'a>(
-    headers: Option<TableView<'a>>,
-    name: &str,
-    keys: &mut Vec<&'a [u8]>,
-) -> Result<()> {
-    match headers.and_then(|headers| headers.get(name)) {
-        None => Ok(()),
-        Some(Value::Array(array)) => {
-            keys.extend(array.iter().filter_map(|element| match element {
-                Value::LongString(key) => Some(key),
-                _ => None,
-            }));
-            Ok(())
+/// Further keys come in arrays.
+fn check_further_keys(headers: Option<TableView<'_>>) -> Result<()> {
+    for name in FURTHER_KEYS {
+        match headers.and_then(|headers| headers.get(name)) {
+            None | Some(Value::Array(_)) => {}
+            Some(other) => {
+                return Err(Error::precondition_failed(format!(
+                    "invalid message: {{unacceptable_type_in_header,\"{name}\",{}}}",
+                    other.type_name()
+                )));
+            }
         }
-        Some(other) => Err(Error::precondition_failed(format!(
-            "invalid message: {{unacceptable_type_in_header,\"{name}\",{}}}",
-            other.type_name()
-        ))),
     }
+    Ok(())
 }
 
 /// A queue on a remembered route was deleted. Looks the route up again, and publishes to the
 /// queues that have not been tried.
 fn publish_again(session: &mut Session, message: &Message, tried: &Route, handover: &mut Handover) {
     session.routes.remove(message.address());
-    let headers = Properties::check(message.properties()).ok().and_then(|p| p.headers);
-    let Ok((route, _)) = resolve(session, message.address(), headers) else { return };
-    let untried = route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue)));
+    let properties = Properties::check(message.properties()).unwrap_or_default();
+    let Ok(resolved) = resolve(session, message.address(), &properties) else { return };
+    let untried =
+        resolved.route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue)));
     handover.publish(message, untried, &session.node.store, &mut session.wakes);
 }
 

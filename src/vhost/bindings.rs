@@ -27,6 +27,8 @@ impl VirtualHost {
             topology.note(&source, key, arguments, to);
             self.changes(wakes).define(durable::binding(&source, key, arguments, to));
             self.raise_generation();
+            // Under the lock, so that the binding is there as long as this takes.
+            self.replay(&source, to, wakes);
         }
         Ok(())
     }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::VirtualHost;
-use super::handover::Handover;
+use super::{Handover, VirtualHost};
 use crate::amqp::properties::Properties;
-use crate::exchange::{self, Names};
+use crate::exchange::{self, Names, Subject};
 use crate::message::{Message, Seq};
 use crate::outbox::Wakes;
 use crate::queue::{
@@ -27,7 +26,11 @@ impl Host for VirtualHost {
             dead_letter(original, from.name(), dead.reason, to, wakes.now_ms());
         let properties = Properties::check(message.properties()).unwrap_or_default();
         let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
-        let routed = exchange::route(&exchange, &keys, properties.headers, self);
+        let routed =
+            exchange::route(&exchange, &Subject { keys: &keys, properties: &properties }, self);
+        for exchange in &routed.histories {
+            exchange.remember(&message);
+        }
         if routed.queues.is_empty() {
             return nowhere;
         }

@@ -121,12 +121,17 @@ fn check_equivalent(
 ) -> Result<()> {
     let (current, subject) = (exchange.spec(), exchange.to_string());
     if kind != current.kind {
-        let (received, current) = (kind.name(), current.kind.name());
-        let (received, current) = (format!("'{received}'"), format!("'{current}'"));
+        let (received, current) = (shown(kind), shown(current.kind));
         return Err(inequivalent(&subject, "type", &received, &current));
     }
     same_flag(&subject, "durable", asked.durable, current.durable)?;
     same_flag(&subject, "auto_delete", asked.auto_delete, current.auto_delete)?;
     same_flag(&subject, "internal", asked.internal, current.internal)?;
     same_arguments(&subject, COMPARED_KEYS, &asked.arguments, &current.arguments)
+}
+
+/// A type in quotes. In RabbitMQ its name is an atom, and one with dashes has quotes of its own.
+fn shown(kind: ExchangeKind) -> String {
+    let name = kind.name();
+    if name.contains('-') { format!("''{name}''") } else { format!("'{name}'") }
 }

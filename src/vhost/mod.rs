@@ -24,15 +24,17 @@ mod bindings;
 mod dead_letter;
 mod durable;
 mod exchanges;
-pub mod handover;
+mod handover;
 mod policies;
 mod queues;
 mod recovery;
+mod replay;
 
 use durable::Changes;
 use policies::Policies;
 
 pub use exchanges::{DeclareExchange, refuse_default};
+pub use handover::{Handed, Handover};
 pub use queues::DeclareQueue;
 
 /// Exchanges that every virtual host has: name, type, internal.
