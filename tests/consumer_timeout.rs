@@ -13,16 +13,13 @@ use common::*;
 const WHY: &str = "another consumer timeout before 4.3";
 /// For a consumer that is to time out, in milliseconds.
 const SHORT_MS: i32 = 200;
+const SHORT: Duration = Duration::from_millis(SHORT_MS as u64);
 /// For one that shall not: longer than two heartbeats take, which are a second each at most.
 const KEPT_ALIVE_MS: i32 = 3000;
 
 async fn broker_with(timeout: Option<Duration>) -> Option<TestBroker> {
     let settings = Settings { consumer_timeout: timeout, ..Settings::default() };
     only_on_warren_with(settings, WHY).await
-}
-
-fn short() -> Option<Duration> {
-    Some(Duration::from_millis(SHORT_MS as u64))
 }
 
 fn timeout_of(ms: i32) -> FieldTable {
@@ -70,7 +67,7 @@ async fn it_is_cancelled_and_its_messages_go_back() {
         slow.expect(deliver("slow", 1, false, b"1")).await;
         slow.expect(deliver("slow", 2, false, b"2")).await;
         slow.expect(cancel_nowait("slow")).await;
-        peer.expect_counts(jobs, 2, 0).await;
+        peer.until_counts(jobs, 2, 0).await;
         peer.ask(consume(jobs, jobs), consume_ok(jobs)).await;
         for body in [b"1", b"2"] {
             let came = peer.next_message(1).await;
@@ -205,7 +202,7 @@ async fn the_next_single_active_consumer_takes_over() {
 
 #[tokio::test]
 async fn the_brokers_time_is_for_all_that_have_none_of_their_own() {
-    let Some(broker) = broker_with(short()).await else { return };
+    let Some(broker) = broker_with(Some(SHORT)).await else { return };
     let mut peer = broker.peer().await;
     for jobs in &both_kinds(&mut peer).await {
         put(&mut peer, jobs, &[b"1"]).await;
@@ -321,7 +318,7 @@ async fn to_ack_in_time_keeps_it() {
 
 #[tokio::test]
 async fn who_holds_nothing_has_all_the_time() {
-    let Some(broker) = broker_with(short()).await else { return };
+    let Some(broker) = broker_with(Some(SHORT)).await else { return };
     let mut peer = broker.peer_with(beating()).await;
     let (jobs, done, quick) = (&unique("jobs"), &unique("done"), &unique("quick"));
     for queue in [jobs, done, quick] {
@@ -371,7 +368,7 @@ async fn one_message_kept_too_long_is_enough() {
         slow.expect(deliver("slow", 2, false, b"done")).await;
         slow.send(ack(2)).await;
         slow.expect(cancel_nowait("slow")).await;
-        peer.expect_counts(jobs, 1, 0).await;
+        peer.until_counts(jobs, 1, 0).await;
         let came = peer.ask_message(get_no_ack(jobs)).await;
         assert_eq!((came.body.as_slice(), came.redelivered()), (b"kept".as_slice(), true));
     }

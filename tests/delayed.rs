@@ -5,45 +5,17 @@
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use amq_protocol::protocol::basic::AMQPMethod;
-use common::damage::Random;
+use common::delayed::{ROUNDING, WHY, bound, delayed, later};
 use common::handed_out::{Came, classic, long};
 use common::program::Program;
 use common::*;
 
-const WHY: &str = "x-delayed-message is a plugin of RabbitMQ's community";
 const DECLARE: (u16, u16) = (40, 10);
 /// Longer than anything a test waits for.
 const NEVER_MS: i32 = 3_600_000;
-/// The broker counts in whole milliseconds, and from its own reading of the clock.
-const ROUNDING: Duration = Duration::from_millis(2);
-
-fn delayed(name: &str, kind: &str) -> ExchangeDeclare {
-    exchange_declare(name, "x-delayed-message").args(table(&[("x-delayed-type", text(kind))]))
-}
-
-/// So many that no accident sorts them.
-const MANY: usize = 10_000;
-const DELAY_MAX_MS: usize = 2000;
-
-/// A publish that is to wait so long.
-fn later(exchange: &str, key: &str, ms: i32, body: &[u8]) -> Publish {
-    publish(exchange, key, body).with(headers(&[("x-delay", int(ms))]))
-}
-
-/// A delayed exchange of that type, and a queue bound to it with that key, consumed from as `c`.
-async fn bound(peer: &mut Peer, kind: &str, key: &str) -> (String, String) {
-    let (exchange, queue) = (unique("delayed"), unique("jobs"));
-    peer.ask(delayed(&exchange, kind), exchange_declare_ok()).await;
-    peer.declare(&queue).await;
-    peer.ask(queue_bind(&queue, &exchange, key), queue_bind_ok()).await;
-    peer.ask(consume(&queue, "c").no_ack(), consume_ok("c")).await;
-    (exchange, queue)
-}
-
 /// The bodies of the next messages.
 async fn take(peer: &mut Peer, count: usize) -> Vec<String> {
     let mut bodies = Vec::new();
@@ -182,93 +154,6 @@ async fn the_delay_may_be_any_integer() {
     broker.stop_and_check().await;
 }
 
-/// What was sent, when, and how long it is to wait.
-struct Sent {
-    delay_ms: u64,
-    from: Instant,
-    /// Confirmed: the broker has begun to count before.
-    until: Instant,
-}
-
-/// Publishes messages with random delays, each with its number as body; a few unconfirmed at a
-/// time, so that it is known quite well when the broker got each.
-async fn publish_random(peer: &mut Peer, exchange: &str, random: &mut Random) -> Vec<Sent> {
-    const AHEAD: usize = 50;
-    peer.ask(confirm_select(), confirm_select_ok()).await;
-    let (mut all, mut open) = (Vec::<Sent>::new(), BTreeSet::new());
-    while all.len() < MANY || !open.is_empty() {
-        while all.len() < MANY && open.len() < AHEAD {
-            // Not 0: what does not wait at all is in no order with what does.
-            let delay_ms = 1 + random.below(DELAY_MAX_MS - 1) as u64;
-            let (number, from) = (all.len(), Instant::now());
-            let body = (number as u32).to_be_bytes();
-            peer.send(later(exchange, "k", delay_ms as i32, &body)).await;
-            all.push(Sent { delay_ms, from, until: from });
-            open.insert(number);
-        }
-        match peer.next_method_on(1, "a confirm").await {
-            AMQPClass::Basic(AMQPMethod::Ack(m)) => {
-                let last = m.delivery_tag as usize - 1;
-                let first = if m.multiple { 0 } else { last };
-                let settled: Vec<usize> = open.extract_if(first..=last, |_| true).collect();
-                for number in settled {
-                    all[number].until = Instant::now();
-                }
-            }
-            other => peer.fail("a confirm", &format!("{other:?}")),
-        }
-    }
-    all
-}
-
-/// No message came before one that was certainly due earlier.
-fn assert_in_order(sent: &[Sent], came: &[usize]) {
-    // Whoever was sent earlier and waits no longer is due earlier, whatever the clock says.
-    let mut first_sent_after = vec![usize::MAX; DELAY_MAX_MS];
-    for &number in came.iter().rev() {
-        let delay = sent[number].delay_ms as usize;
-        let earliest = first_sent_after[..=delay].iter().min().expect("at least one");
-        assert!(*earliest > number, "{number} came before {earliest}");
-        first_sent_after[delay] = first_sent_after[delay].min(number);
-    }
-    // And who waits less may overtake: then the clock decides, as far as it is known.
-    let due = |at: Instant, sent: &Sent| at + Duration::from_millis(sent.delay_ms);
-    let mut latest = due(sent[came[0]].from, &sent[came[0]]);
-    for &number in came {
-        let in_time = due(sent[number].until, &sent[number]) + ROUNDING;
-        assert!(latest <= in_time, "{number} came {:?} late", latest - in_time);
-        latest = latest.max(due(sent[number].from, &sent[number]));
-    }
-}
-
-#[tokio::test]
-async fn ten_thousand_come_in_the_order_in_which_they_are_due() {
-    let Some(broker) = only_on_warren(WHY).await else { return };
-    let mut random = Random::seeded();
-    eprintln!("{random}");
-    let (mut publisher, mut peer) = (broker.peer().await, broker.peer().await);
-    let (exchange, queue) = bound(&mut peer, "direct", "k").await;
-    let receive = async {
-        let mut came = Vec::with_capacity(MANY);
-        for _ in 0..MANY {
-            let message = peer.next_message(1).await;
-            let number = u32::from_be_bytes(message.body.try_into().expect("a number")) as usize;
-            came.push((number, Instant::now()));
-        }
-        came
-    };
-    let publish = publish_random(&mut publisher, &exchange, &mut random);
-    let (sent, came) = tokio::join!(publish, receive);
-    for &(number, at) in &came {
-        let due = sent[number].from + Duration::from_millis(sent[number].delay_ms);
-        assert!(at + ROUNDING >= due, "{number} came {:?} early", due - at);
-    }
-    let order: Vec<usize> = came.iter().map(|(number, _)| *number).collect();
-    assert_in_order(&sent, &order);
-    publisher.expect_counts(&queue, 0, 1).await;
-    broker.stop_and_check().await;
-}
-
 // Where to, and what arrives
 
 fn delay_of(came: &Came) -> Option<AMQPValue> {
@@ -344,8 +229,8 @@ async fn bindings_are_looked_up_when_it_is_due() {
     let Some(broker) = only_on_warren(WHY).await else { return };
     let mut peer = broker.peer().await;
     let (exchange, before) = bound(&mut peer, "direct", "k").await;
-    peer.send(later(&exchange, "k", 300, b"one")).await;
-    peer.send(later(&exchange, "unbound so far", 300, b"two")).await;
+    peer.send(later(&exchange, "k", 600, b"one")).await;
+    peer.send(later(&exchange, "unbound so far", 600, b"two")).await;
     let after = &unique("jobs");
     peer.declare(after).await;
     peer.ask(queue_unbind(&before, &exchange, "k"), queue_unbind_ok()).await;
@@ -488,12 +373,12 @@ async fn what_waits_goes_with_its_exchange() {
     let kept = unique("delayed");
     peer.ask(delayed(&kept, "direct"), exchange_declare_ok()).await;
     peer.ask(queue_bind(&queue, &kept, "k"), queue_bind_ok()).await;
-    peer.send(later(&exchange, "k", 100, b"dropped")).await;
+    peer.send(later(&exchange, "k", 500, b"dropped")).await;
     peer.ask(exchange_delete(&exchange), exchange_delete_ok()).await;
     // The same name is another exchange.
     peer.ask(delayed(&exchange, "direct"), exchange_declare_ok()).await;
     peer.ask(queue_bind(&queue, &exchange, "k"), queue_bind_ok()).await;
-    peer.send(later(&kept, "k", 300, b"kept")).await;
+    peer.send(later(&kept, "k", 800, b"kept")).await;
     assert_eq!(take(&mut peer, 1).await, ["kept"]);
     broker.stop_and_check().await;
 }
@@ -580,6 +465,23 @@ async fn what_came_before_a_restart_does_not_come_again() {
     peer.ask(consume("jobs", "c"), consume_ok("c")).await;
     peer.store([persistent(50, b"b")]).await;
     peer.expect(deliver("c", 1, false, b"b")).await;
+    broker.stop_and_check().await;
+}
+
+#[tokio::test]
+async fn what_went_with_its_exchange_stays_gone() {
+    let broker = OwnBroker::start().await;
+    let mut peer = broker.peer().await;
+    declare_durable(&mut peer).await;
+    peer.store([persistent(1000, b"dropped")]).await;
+    peer.ask(exchange_delete("later"), exchange_delete_ok()).await;
+    let broker = broker.restart().await;
+    let mut peer = broker.peer().await;
+    peer.ask(delayed("later", "direct").durable(), exchange_declare_ok()).await;
+    peer.ask(queue_bind("jobs", "later", "k"), queue_bind_ok()).await;
+    peer.store([persistent(1200, b"kept")]).await;
+    peer.ask(consume("jobs", "c").no_ack(), consume_ok("c")).await;
+    assert_eq!(take(&mut peer, 1).await, ["kept"]);
     broker.stop_and_check().await;
 }
 

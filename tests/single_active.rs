@@ -212,9 +212,9 @@ async fn when_its_connection_ends_the_next_gets_all_it_had() {
         a.expect(deliver("a", 1, false, b"1")).await;
         a.expect(deliver("a", 2, false, b"2")).await;
         if in_order {
-            a.close().await
+            a.close().await;
         } else {
-            drop(a)
+            drop(a);
         }
         b.expect(deliver("b", 1, true, b"1")).await;
         b.expect(deliver("b", 2, true, b"2")).await;

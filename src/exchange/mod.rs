@@ -3,7 +3,7 @@
 //! Knows no messages' bodies and no delivery. Which destinations a key selects is in the matchers,
 //! one file per type; how a message travels from exchange to exchange is in `route.rs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -11,8 +11,9 @@ use self::arguments::Arguments;
 use self::history::History;
 use crate::amqp::table::{Table, TableView};
 use crate::error::{Error, Result};
-use crate::message::Message;
-use crate::queue::EffectivePolicy;
+use crate::message::{Message, Seq};
+use crate::outbox::Wakes;
+use crate::queue::{EffectivePolicy, Shelf};
 
 mod arguments;
 mod bindings;
@@ -71,6 +72,8 @@ pub struct Exchange {
     /// Whether each message has to come here, whatever was found out for another with its keys.
     varies: bool,
     history: Option<History>,
+    /// What it holds back, if it delays messages.
+    shelf: OnceLock<Arc<Shelf>>,
     policy: RwLock<InForce>,
     bindings: RwLock<Matcher<Destination>>,
 }
@@ -91,8 +94,8 @@ impl Exchange {
         let varies = !goes_by_keys || spec.kind == ExchangeKind::Delayed;
         let history = arguments.history_length.map(History::new);
         let bindings = RwLock::new(routes_as.matcher(&arguments));
-        let policy = RwLock::default();
-        Ok(Self { spec, arguments, varies, history, policy, bindings })
+        let (policy, shelf) = (RwLock::default(), OnceLock::new());
+        Ok(Self { spec, arguments, varies, history, shelf, policy, bindings })
     }
 
     /// What it was declared with.
@@ -103,6 +106,24 @@ impl Exchange {
     /// Its name in its virtual host.
     pub fn name(&self) -> &Arc<str> {
         &self.spec.name
+    }
+
+    /// Where it holds messages back.
+    pub fn shelf(&self) -> Option<&Arc<Shelf>> {
+        self.shelf.get()
+    }
+
+    /// Holds a message back for so long. Only for what [`route`] has found. Gives what a confirm
+    /// has to wait for.
+    pub fn hold(&self, message: &Message, delay_ms: u64, wakes: &mut Wakes) -> Seq {
+        self.shelf.get().map_or(Seq::NONE, |shelf| shelf.hold(message, delay_ms, wakes))
+    }
+
+    /// Gives it a place to hold messages back, once.
+    pub fn set_shelf(&self, shelf: Arc<Shelf>) {
+        if self.shelf.set(shelf).is_err() {
+            tracing::error!(exchange = %self, "has a place to hold messages back already");
+        }
     }
 
     /// Where messages go that no binding takes: the argument counts before the policy.

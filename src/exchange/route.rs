@@ -33,6 +33,9 @@ pub struct Routed {
     /// The exchanges on the way that [`remember`](Exchange::remember) it: the caller has to tell
     /// them, since there may be no message yet.
     pub histories: Vec<Arc<Exchange>>,
+    /// The exchanges that hold it back, each for so many milliseconds: it is routed on from there
+    /// when it is due.
+    pub holders: Vec<(Arc<Exchange>, u64)>,
     /// Whether more than keys and bindings had a say (headers, properties, chance), or has to be
     /// done: then the next message with these keys must be routed anew.
     pub varies: bool,
@@ -47,6 +50,12 @@ pub fn route(start: &Arc<Exchange>, subject: &Subject<'_>, names: &impl Names) -
     seen.insert(Arc::as_ptr(start).addr());
     while let Some(exchange) = to_visit.pop() {
         routed.varies |= exchange.varies;
+        if exchange.shelf.get().is_some()
+            && let Some(delay_ms) = exchange.delay_ms(subject.properties.headers)
+        {
+            routed.holders.push((exchange, delay_ms));
+            continue;
+        }
         let mut matched = false;
         let mut found = |destination: &Destination| {
             matched = true;

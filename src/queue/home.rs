@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use super::Queue;
 use super::death::Dead;
 use super::rules::DeadLetter;
+use crate::message::Message;
 use crate::outbox::Wakes;
 use crate::store::Store;
 use crate::timers::Timers;
@@ -31,6 +32,9 @@ pub trait Host: Send + Sync {
         to: &DeadLetter,
         wakes: &mut Wakes,
     ) -> Brought;
+
+    /// A message that this exchange has held back goes on. True if the store has it there.
+    fn release(&self, exchange: &str, message: &Message, wakes: &mut Wakes) -> bool;
 
     /// Nobody has used the queue for as long as it may be left alone.
     fn lease_is_over(&self, queue: &Arc<Queue>, wakes: &mut Wakes);

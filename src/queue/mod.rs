@@ -15,6 +15,7 @@ use crate::timers::OnTime;
 mod backing;
 mod consumer;
 mod death;
+mod delayed;
 pub mod equivalence;
 mod gap;
 mod home;
@@ -25,6 +26,7 @@ mod ready;
 pub mod rules;
 mod run;
 mod settings;
+mod shelf;
 mod state;
 mod undertaker;
 
@@ -39,6 +41,7 @@ pub use options::{Nature, QueueKind, QueueOptions, Refusal};
 pub use ready::Ready;
 pub use rules::{DeadLetter, Rules};
 pub use settings::{EffectivePolicy, Overflow, Settings, Strategy};
+pub use shelf::Shelf;
 pub use state::{
     Conditions, Counts, Got, NotTaken, QueueState, Refused, Released, Remains, Unless,
 };

@@ -12,7 +12,7 @@ use crate::amqp::frame::erlang_binary;
 use crate::amqp::properties::{BCC, CC, FURTHER_KEYS, Properties};
 use crate::amqp::table::{TableView, Value};
 use crate::error::{Error, ReplyCode, Result};
-use crate::exchange::{self, Exchange, Subject, describe};
+use crate::exchange::{self, Exchange, Routed, Subject, describe};
 use crate::message::{Message, Seq, Traits, short_strings};
 use crate::vhost::{Handed, Handover};
 
@@ -30,13 +30,15 @@ pub(super) struct Prepared {
 }
 
 /// What its address and its properties lead to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Resolved {
     route: Route,
     /// Addresses of direct replies among the routing keys.
     replies: Replies,
     /// Exchanges that remember it.
     histories: Vec<Arc<Exchange>>,
+    /// Exchanges that hold it back, and for how long.
+    holders: Vec<(Arc<Exchange>, u64)>,
 }
 
 impl Prepared {
@@ -92,7 +94,7 @@ impl Channel {
     #[inline]
     pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) -> Outcome {
         let Prepared { message, resolved, mandatory } = prepared;
-        let Resolved { route, replies, histories } = resolved;
+        let Resolved { route, replies, histories, holders } = resolved;
         for exchange in histories {
             exchange.remember(&message);
         }
@@ -101,8 +103,13 @@ impl Channel {
         if handover.met_closed {
             publish_again(session, &message, &route, &mut handover);
         }
-        let Handed { mut taken, refused, seq } =
+        let Handed { mut taken, refused, mut seq } =
             handover.end(&session.node.store, &mut session.wakes);
+        for (exchange, delay_ms) in holders {
+            taken = true;
+            let held = exchange.hold(&message, delay_ms, &mut session.wakes);
+            seq = session.node.store.both(seq, held, &mut session.wakes);
+        }
         for address in replies {
             taken |= session.vhost.reply(&address, message.clone(), &mut session.wakes);
         }
@@ -126,7 +133,7 @@ impl Channel {
         let cached =
             if plain { session.routes.get(&session.vhost, content.address()) } else { None };
         let resolved = match cached {
-            Some(route) => Resolved { route, replies: Vec::new(), histories: Vec::new() },
+            Some(route) => Resolved { route, ..Resolved::default() },
             None => resolve(session, content.address(), &properties)?,
         };
         let rewritten = self.rewritten(&properties)?;
@@ -184,7 +191,8 @@ fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -
     let subject = Subject { keys: &keys, properties };
     let routed = exchange::route(&exchange, &subject, &*session.vhost);
     let by_address = keys.len() == 1 && !routed.varies;
-    let route: Route = routed.queues.into();
+    let Routed { queues, histories, holders, .. } = routed;
+    let route: Route = queues.into();
     // The default exchange has no bindings whose change would be noticed, so that a queue which
     // does not exist yet must be looked for each time.
     if by_address && !(name.is_empty() && route.is_empty()) {
@@ -195,7 +203,7 @@ fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -
         let prefix = reply_to::ADDRESS_PREFIX.as_bytes();
         replies.extend(keys.iter().filter(|key| key.starts_with(prefix)).map(|key| (*key).into()));
     }
-    Ok(Resolved { route, replies, histories: routed.histories })
+    Ok(Resolved { route, replies, histories, holders })
 }
 
 fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {

@@ -312,6 +312,14 @@ impl Store {
         self.shared.inbox.lock().push(Operation::Fence)
     }
 
+    /// A number that is settled when both of these are.
+    pub fn both(&self, one: Seq, other: Seq, wakes: &mut Wakes) -> Seq {
+        match (one, other) {
+            (Seq::NONE, seq) | (seq, Seq::NONE) => seq,
+            _ => self.fence(wakes),
+        }
+    }
+
     /// Whether something is on disk, or need not go there any more.
     #[inline]
     pub fn is_settled(&self, seq: Seq) -> bool {

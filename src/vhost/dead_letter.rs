@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Handover, VirtualHost};
 use crate::amqp::properties::Properties;
-use crate::exchange::{self, Names, Subject};
+use crate::exchange::{self, Names, Routed, Subject};
 use crate::message::{Message, Seq};
 use crate::outbox::Wakes;
 use crate::queue::{
@@ -26,27 +26,26 @@ impl Host for VirtualHost {
             dead_letter(original, from.name(), dead.reason, to, wakes.now_ms());
         let properties = Properties::check(message.properties()).unwrap_or_default();
         let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
-        let routed =
-            exchange::route(&exchange, &Subject { keys: &keys, properties: &properties }, self);
-        for exchange in &routed.histories {
-            exchange.remember(&message);
-        }
-        if routed.queues.is_empty() {
+        let subject = Subject { keys: &keys, properties: &properties };
+        let mut routed = exchange::route(&exchange, &subject, self);
+        if routed.queues.is_empty() && routed.holders.is_empty() {
+            self.tell_exchanges(&message, &routed, wakes);
             return nowhere;
         }
-        let targets: Vec<Arc<Queue>> = routed
-            .queues
-            .into_iter()
-            .filter(|target| !dead.reached.contains(&target.spec().id))
-            .filter(|target| !goes_round(&message, target))
-            .collect();
+        routed.queues.retain(|target| {
+            !dead.reached.contains(&target.spec().id) && !goes_round(&message, target)
+        });
         if to.at_least_once {
-            return self.bring_to_each(&message, &targets, dead, wakes);
+            return self.bring_to_each(&message, &routed, dead, wakes);
         }
-        let mut handover = Handover::default();
-        handover.publish(&message, targets.iter(), &self.home.store, wakes);
-        let handed = handover.end(&self.home.store, wakes);
+        let handed = self.hand_on(&message, &routed, wakes);
         Brought { wholly: handed.taken && !handed.refused, stored: handed.seq != Seq::NONE }
+    }
+
+    fn release(&self, exchange: &str, message: &Message, wakes: &mut Wakes) -> bool {
+        let Some(exchange) = Names::exchange(self, exchange) else { return false };
+        let routed = self.route_on(&exchange, message);
+        self.hand_on(message, &routed, wakes).seq != Seq::NONE
     }
 
     fn lease_is_over(&self, queue: &Arc<Queue>, wakes: &mut Wakes) {
@@ -63,12 +62,16 @@ impl VirtualHost {
     fn bring_to_each(
         &self,
         message: &Message,
-        targets: &[Arc<Queue>],
+        routed: &Routed,
         dead: &mut Dead,
         wakes: &mut Wakes,
     ) -> Brought {
-        let mut brought = Brought { wholly: true, stored: false };
-        for target in targets {
+        let (held, seq) = match dead.reached.is_empty() {
+            true => self.tell_exchanges(message, routed, wakes),
+            false => (false, Seq::NONE), // they have been told
+        };
+        let mut brought = Brought { wholly: true, stored: held && seq != Seq::NONE };
+        for target in &routed.queues {
             let mut handover = Handover::default();
             handover.publish(message, std::iter::once(target), &self.home.store, wakes);
             let met_closed = handover.met_closed;

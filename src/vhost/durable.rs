@@ -17,6 +17,9 @@ use crate::store::{
     QueueDefinition, Store,
 };
 
+/// Before the name of an exchange: where it holds messages back.
+const SHELF_PREFIX: &str = "amq.delayed.";
+
 /// Where changes are told.
 pub(super) struct Changes<'a> {
     pub(super) store: &'a Store,
@@ -57,6 +60,26 @@ pub(super) fn exchange(exchange: &Exchange) -> Option<Definition> {
             arguments: spec.arguments.clone(),
         })
     })
+}
+
+/// Where a durable exchange holds messages back: kept as a queue is, under a name that no client
+/// can declare.
+pub(super) fn shelf(exchange: &Exchange) -> Option<Definition> {
+    let (spec, shelf) = (exchange.spec(), exchange.shelf()?);
+    spec.durable.then(|| {
+        Definition::Queue(QueueDefinition {
+            vhost: spec.vhost.clone(),
+            name: format!("{SHELF_PREFIX}{}", spec.name).into(),
+            id: shelf.id(),
+            auto_delete: false,
+            arguments: Table::default(),
+        })
+    })
+}
+
+/// The exchange whose messages are held back under that name, if it is such a name.
+pub(super) fn exchange_of_shelf(name: &str) -> Option<&str> {
+    name.strip_prefix(SHELF_PREFIX)
 }
 
 /// What is kept of a queue.

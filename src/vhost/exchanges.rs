@@ -7,6 +7,7 @@ use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, describe};
 use crate::outbox::Wakes;
+use crate::queue::Shelf;
 use crate::queue::equivalence::{inequivalent, same_arguments, same_flag};
 
 /// The arguments of an exchange that are compared; others are ignored in both directions.
@@ -59,7 +60,14 @@ impl VirtualHost {
             arguments: asked.arguments,
         })?;
         topology.policies.apply_to_exchange(&exchange);
-        self.changes(wakes).define(durable::exchange(&exchange));
+        if exchange.is_delayed() {
+            let (id, durable) = (self.home.store.new_queue_id(), asked.durable);
+            let shelf = Shelf::new(id, name.clone(), durable, None, self.home.clone());
+            exchange.set_shelf(shelf);
+        }
+        let mut changes = self.changes(wakes);
+        changes.define(durable::shelf(&exchange));
+        changes.define(durable::exchange(&exchange));
         self.exchanges.insert(name, Arc::new(exchange));
         self.raise_generation();
         Ok(())
@@ -101,6 +109,10 @@ impl VirtualHost {
             gone.extend(topology.remove_destination(&destination, changes));
             // Last, so that no binding is ever left without its exchange.
             changes.forget(durable::exchange(&exchange));
+            if let Some(shelf) = exchange.shelf() {
+                shelf.close(changes.wakes);
+                changes.forget(durable::shelf(&exchange));
+            }
         }
         self.raise_generation();
     }

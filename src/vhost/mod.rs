@@ -25,6 +25,7 @@ mod dead_letter;
 mod durable;
 mod exchanges;
 mod handover;
+mod onward;
 mod policies;
 mod queues;
 mod recovery;
@@ -117,6 +118,9 @@ impl VirtualHost {
     pub fn page_out(&self, wakes: &mut Wakes) {
         for queue in &self.queues {
             queue.page_out(wakes);
+        }
+        for exchange in &self.exchanges {
+            exchange.shelf().into_iter().for_each(|shelf| shelf.page_out(wakes));
         }
     }
 

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use super::VirtualHost;
+use super::{VirtualHost, durable};
 use crate::error::Error;
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec};
 use crate::policy::{Policy, Scope};
-use crate::queue::{Queue, QueueOptions, QueueSpec};
+use crate::queue::{Queue, QueueOptions, QueueSpec, Shelf};
 use crate::store::{
     BindingDefinition, DestinationName, ExchangeDefinition, PolicyDefinition, QueueDefinition,
     RecoveredQueue,
@@ -50,6 +50,9 @@ impl VirtualHost {
 
     /// Brings a queue back, with what it had.
     pub fn recover_queue(&self, kept: &QueueDefinition, had: RecoveredQueue) -> Result<(), String> {
+        if let Some(exchange) = durable::exchange_of_shelf(&kept.name) {
+            return self.recover_shelf(exchange, kept, &had);
+        }
         let refused =
             |refusal: crate::queue::Refusal| refusal.text(&self.describe_queue(&kept.name));
         let options = QueueOptions::parse(&kept.arguments).map_err(refused)?;
@@ -73,6 +76,22 @@ impl VirtualHost {
         let queue = Queue::recovered(spec, Arc::new(rules), &had, self.home.clone());
         queue.set_effective_policy(shown);
         self.queues.insert(kept.name.clone(), queue);
+        Ok(())
+    }
+
+    /// Brings back what an exchange holds back.
+    fn recover_shelf(
+        &self,
+        exchange: &str,
+        kept: &QueueDefinition,
+        had: &RecoveredQueue,
+    ) -> Result<(), String> {
+        let exchange = self.exchange(exchange).map_err(uncut)?;
+        if !exchange.is_delayed() {
+            return Err(format!("{exchange} holds no messages back"));
+        }
+        let (name, home) = (exchange.name().clone(), self.home.clone());
+        exchange.set_shelf(Shelf::new(kept.id, name, true, Some(had), home));
         Ok(())
     }
 

@@ -13,6 +13,7 @@
 mod broker;
 pub mod damage;
 pub mod deaths;
+pub mod delayed;
 mod expected;
 pub mod handed_out;
 mod handshake;
@@ -33,7 +34,7 @@ pub use amq_protocol::{
 
 pub use self::{
     broker::{TestBroker, here, only_on_warren, only_on_warren_with, unique},
-    expected::{Expected, Item},
+    expected::Item,
     handshake::{
         Hello, PROTOCOL_HEADER, client_properties, opening, start_ok, tune_ok, update_secret,
     },

@@ -36,6 +36,15 @@ impl TableBuilder {
         self
     }
 
+    /// Adds any value under a name that was read out of a table.
+    pub fn raw_named(mut self, name: &[u8], value: &Value<'_>) -> Self {
+        let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
+        self.0.push(name.len() as u8);
+        self.0.extend_from_slice(name);
+        write_value(&mut self.0, value);
+        self
+    }
+
     /// Adds a `bool`.
     pub fn bool(self, name: &str, value: bool) -> Self {
         self.value(name, &Value::Bool(value))
