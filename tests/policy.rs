@@ -170,13 +170,13 @@ async fn arguments_and_policy_come_together() {
         ("x-dead-letter-exchange", text("argument")),
     ];
     declare(&mut peer, "jobs", &arguments).await;
-    let definition = r#"{"message-ttl": 20, "max-length": 3, "expires": 9,
+    let definition = r#"{"message-ttl": 20, "max-length": 3, "expires": 900000,
         "overflow": "reject-publish", "dead-letter-exchange": "policy",
         "dead-letter-routing-key": "k", "delivery-limit": 4}"#;
     set(&broker.broker, policy("p", "^jobs$", definition)).await;
     let rules = rules(&broker.broker, "jobs");
     assert_eq!((rules.message_ttl_ms, rules.max_length), (Some(10), Some(3)));
-    assert_eq!((rules.expires_ms, rules.overflow), (Some(9), Overflow::DropHead));
+    assert_eq!((rules.expires_ms, rules.overflow), (Some(900_000), Overflow::DropHead));
     let to = rules.dead_letter.as_ref().expect("there is an exchange");
     assert_eq!((&*to.exchange, to.routing_key.as_deref()), ("argument", Some(&b"k"[..])));
     assert_eq!(rules.delivery_limit, Some(4));
@@ -187,23 +187,23 @@ async fn arguments_and_policy_come_together() {
 async fn an_operator_can_only_make_it_less() {
     let broker = OwnBroker::start().await;
     let mut peer = broker.peer().await;
-    declare(&mut peer, "jobs", &[("x-expires", int(30))]).await;
+    declare(&mut peer, "jobs", &[("x-expires", int(300_000))]).await;
     let definition = r#"{"message-ttl": 20, "max-length": 3, "overflow": "drop-head"}"#;
     set(&broker.broker, policy("p", "jobs", definition)).await;
-    let limits = r#"{"message-ttl": 10, "max-length": 5, "expires": 40, "overflow":
+    let limits = r#"{"message-ttl": 10, "max-length": 5, "expires": 400000, "overflow":
         "reject-publish", "max-length-bytes": 100}"#;
     set(&broker.broker, operator("limits", "jobs", limits)).await;
     let expected = Rules {
         message_ttl_ms: Some(10),
         max_length: Some(3),
         max_length_bytes: Some(100),
-        expires_ms: Some(30),
+        expires_ms: Some(300_000),
         overflow: Overflow::RejectPublish,
         ..Rules::default()
     };
     assert_eq!(*rules(&broker.broker, "jobs"), expected);
     let merged = concat!(
-        r#"p limits {"expires":40,"max-length":3,"max-length-bytes":100,"#,
+        r#"p limits {"expires":400000,"max-length":3,"max-length-bytes":100,"#,
         r#""message-ttl":10,"overflow":"reject-publish"}"#
     );
     assert_eq!(shown(&broker.broker, "jobs").as_deref(), Some(merged));
@@ -281,7 +281,8 @@ async fn prepare(broker: &OwnBroker) {
     let kept = with(Scope::User, "kept", ("^(jobs|logs|amq.topic)$", "all", 3), definition);
     set(&broker.broker, kept).await;
     set(&broker.broker, operator("limits", "^jobs$", r#"{"message-ttl": 60000}"#)).await;
-    set(&broker.broker, with(Scope::User, "gone", ("jobs", "all", 9), r#"{"expires": 1}"#)).await;
+    set(&broker.broker, with(Scope::User, "gone", ("jobs", "all", 9), r#"{"expires": 100000}"#))
+        .await;
     clear(&broker.broker, "gone").await;
 }
 

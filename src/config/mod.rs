@@ -44,6 +44,10 @@ pub const HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 pub const HANDSHAKE_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// A connection that has not logged in holds a file descriptor; nobody needs ten minutes.
 pub const HANDSHAKE_TIMEOUT_MAX: Duration = Duration::from_mins(10);
+/// A consumer is at work when it has a message for longer than this.
+pub const CONSUMER_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// Ten years, as for all times that queues know.
+pub const CONSUMER_TIMEOUT_MAX: Duration = Duration::from_hours(87_600);
 /// More than any system has descriptors for, so a larger number is a slip.
 pub const CONNECTIONS_MAX: usize = 1 << 30;
 /// Far above any client seen, low enough that one channel cannot fill the memory with consumers.

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use super::value;
 use super::{
-    CONNECTIONS_MAX, CONSUMERS_PER_CHANNEL_MAX, FRAME_MAX_MAX_BYTES, FRAME_MAX_MIN_BYTES,
-    HANDSHAKE_TIMEOUT_MAX, HANDSHAKE_TIMEOUT_MIN, MESSAGE_SIZE_MAX_BYTES,
+    CONNECTIONS_MAX, CONSUMER_TIMEOUT_MAX, CONSUMER_TIMEOUT_MIN, CONSUMERS_PER_CHANNEL_MAX,
+    FRAME_MAX_MAX_BYTES, FRAME_MAX_MIN_BYTES, HANDSHAKE_TIMEOUT_MAX, HANDSHAKE_TIMEOUT_MIN,
+    MESSAGE_SIZE_MAX_BYTES,
 };
 use super::{Config, LogFormat};
 
@@ -177,6 +178,23 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "consumer-timeout",
+        variable: "WARREN_CONSUMER_TIMEOUT",
+        placeholder: "TIME",
+        default: "0",
+        help: "Time after which a consumer that has not acknowledged a delivery is cancelled, \
+               such as 30m or 2h; 0 for never. Consumers, queues and policies may say \
+               another one",
+        kind: Kind::Number,
+        set: |config, text| {
+            config.consumer_timeout = match text {
+                "0" => None,
+                _ => Some(value::time_within(text, CONSUMER_TIMEOUT_MIN, CONSUMER_TIMEOUT_MAX)?),
+            };
+            Ok(())
+        },
+    },
+    Setting {
         key: "memory-limit",
         variable: "WARREN_MEMORY_LIMIT",
         placeholder: "BYTES|PERCENT",
@@ -224,7 +242,7 @@ mod tests {
             handshake_timeout: std::time::Duration::ZERO,
             max_connections: usize::MAX,
             consumers_per_channel_max: 0,
-            consumer_timeout: None,
+            consumer_timeout: Some(std::time::Duration::ZERO),
             memory_limit_bytes: 0,
             disk_free_limit_bytes: 0,
         }
@@ -267,6 +285,8 @@ mod tests {
             ("handshake-timeout", "1ms", "0"),
             ("max-connections", "0", "1e3"),
             ("max-consumers-per-channel", "10000000", "10000001"),
+            ("consumer-timeout", "0", "-1"),
+            ("consumer-timeout", "87600h", "87601h"),
             ("memory-limit", "1MiB", "1048575"),
             ("memory-limit", "100%", "101%"),
             ("disk-free-limit", "0", "-1"),

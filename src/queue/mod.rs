@@ -2,6 +2,7 @@
 //!
 //! Knows no channels, no frames and no exchanges.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
@@ -75,6 +76,8 @@ pub struct Queue {
     spec: QueueSpec,
     home: Arc<Home>,
     state: Mutex<QueueState>,
+    /// A copy out of the rules that is read without a lock; 0 for none.
+    consumer_timeout_ms: AtomicU64,
     effective_policy: RwLock<Option<Arc<EffectivePolicy>>>,
     /// For the store, to answer to.
     this: Weak<Self>,
@@ -99,10 +102,11 @@ impl Queue {
     }
 
     fn with_state(spec: QueueSpec, home: Arc<Home>, state: QueueState) -> Arc<Self> {
+        let consumer_timeout_ms = state.rules().consumer_timeout_ms.unwrap_or(0).into();
         let state = Mutex::new(state);
         let queue = Arc::new_cyclic(|this| {
             let (effective_policy, this) = (RwLock::default(), this.clone());
-            Self { spec, home, state, effective_policy, this }
+            Self { spec, home, state, consumer_timeout_ms, effective_policy, this }
         });
         queue.note_use(&mut Wakes::default());
         queue
@@ -140,9 +144,17 @@ impl Queue {
 
     /// Other rules are in force from now on.
     pub fn set_rules(&self, rules: Arc<Rules>, wakes: &mut Wakes) {
+        let timeout_ms = rules.consumer_timeout_ms.unwrap_or(0);
+        self.consumer_timeout_ms.store(timeout_ms, Ordering::Relaxed);
         let mut state = self.state.lock();
         state.set_rules(rules, self, wakes);
         self.look_after(&mut state, wakes);
+    }
+
+    /// How long its consumers may keep a delivery, if it or a policy says that.
+    #[inline]
+    pub fn consumer_timeout_ms(&self) -> Option<u64> {
+        Some(self.consumer_timeout_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
     }
 
     /// Somebody has declared it again.

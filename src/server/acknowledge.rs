@@ -133,7 +133,12 @@ impl Channel {
 
     /// Only a consumer's deliveries use the channel's room.
     #[inline]
-    fn give_credit_back(&self, session: &mut Session, subscription: &Subscription, count: u32) {
+    pub(super) fn give_credit_back(
+        &self,
+        session: &mut Session,
+        subscription: &Subscription,
+        count: u32,
+    ) {
         if subscription.id.is_some() && self.credit.give_back(count) {
             self.resume_consumers(session);
         }

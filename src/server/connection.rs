@@ -19,6 +19,7 @@ use super::session::Session;
 use super::socket::Socket;
 use crate::amqp::frame::FrameReader;
 use crate::amqp::reply::Reply;
+use crate::clock;
 use crate::error::{MethodId, Reason};
 use crate::outbox::Outgoing;
 use crate::queue::Conditions;
@@ -107,6 +108,7 @@ impl Connection {
         let mut yielded_at_bytes = 0;
         loop {
             self.session.wakes.begin();
+            self.on_timeouts();
             self.on_settled();
             if self.unread_frames && self.session.out.len() < OUT_PAUSE_BYTES {
                 self.on_frames();
@@ -138,11 +140,14 @@ impl Connection {
             }
             State::Open => None,
         };
+        let timeouts_ms = self.session.timeouts_ms.filter(|_| self.state == State::Open);
+        let timeouts = timeouts_ms.and_then(clock::instant_of).map(Instant::from_std);
         let (mut reading, mut writing) = self.socket.split();
         let session = &mut self.session;
         tokio::select! {
             _ = self.ticks.tick() => Ok(self.on_tick()),
             () = until(deadline), if deadline.is_some() => Ok(false),
+            () = until(timeouts), if timeouts.is_some() => Ok(true),
             written = writing.write(&mut session.out), if !session.out.is_empty() => {
                 self.sent_bytes += written? as u64;
                 Ok(true)

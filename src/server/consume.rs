@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::Channel;
+use super::consumer_timeout::own_timeout_ms;
 use super::presented::presented;
 use super::session::Session;
 use super::unacked::Unacked;
@@ -24,6 +25,8 @@ pub(super) struct Subscription {
     pub(super) channel: u16,
     pub(super) tag: Box<str>,
     pub(super) no_ack: bool,
+    /// How long it may keep a delivery, if it has a time of its own.
+    pub(super) timeout_ms: Option<u64>,
     /// `None` for direct replies, which come from no queue.
     pub(super) queue: Option<Arc<Queue>>,
 }
@@ -78,6 +81,7 @@ impl Channel {
         let queue = session.vhost.queue(&name)?;
         queue.check_access(session.id)?;
         let priority = priority(arguments, &queue)?;
+        let timeout_ms = own_timeout_ms(arguments, &queue)?;
         let id = ConsumerId(names::next_number());
         let spec = ConsumerSpec {
             id,
@@ -94,7 +98,7 @@ impl Channel {
         let (no_ack, queue) = (m.no_ack, Some(queue));
         self.subscribe(
             session,
-            Subscription { id: Some(id), channel: self.number, tag, no_ack, queue },
+            Subscription { id: Some(id), channel: self.number, tag, no_ack, timeout_ms, queue },
         );
         Ok(())
     }
@@ -153,7 +157,9 @@ impl Channel {
         let outbound = Outbound { message, redelivered: entry.redelivered };
         session.out.deliver(self.number, &subscription.tag, tag, &outbound);
         if !subscription.no_ack {
-            let unacked = Unacked { tag, subscription: subscription.clone(), kept: entry.into() };
+            session.note_deadline(subscription);
+            let (subscription, delivered_ms) = (subscription.clone(), session.wakes.now_ms());
+            let unacked = Unacked { tag, subscription, delivered_ms, kept: entry.into() };
             self.unacked.push(unacked, |seq| session.node.store.is_settled(seq));
         }
     }
@@ -178,8 +184,9 @@ impl Channel {
         session.out.get_ok(self.number, tag, remaining, &outbound);
         if !m.no_ack {
             let (channel, queue) = (self.number, Some(queue));
-            let got = Subscription { id: None, channel, tag: "".into(), no_ack: false, queue };
-            let unacked = Unacked { tag, subscription: Arc::new(got), kept: entry.into() };
+            let got = Arc::new(Subscription { channel, queue, ..Subscription::nobody() });
+            let delivered_ms = session.wakes.now_ms();
+            let unacked = Unacked { tag, subscription: got, delivered_ms, kept: entry.into() };
             self.unacked.push(unacked, |seq| session.node.store.is_settled(seq));
         }
         Ok(())
@@ -194,6 +201,12 @@ impl Channel {
 }
 
 impl Subscription {
+    /// Of no consumer and no queue.
+    pub(super) fn nobody() -> Self {
+        let (tag, timeout_ms) = ("".into(), None);
+        Self { id: None, channel: 0, tag, no_ack: false, timeout_ms, queue: None }
+    }
+
     /// Tells the queue that this consumer may have room again.
     pub(super) fn resume(&self, session: &mut Session) {
         if let (Some(id), Some(queue)) = (self.id, &self.queue) {
@@ -219,11 +232,4 @@ fn priority(arguments: &Table, queue: &Queue) -> Result<i64> {
             value.type_name()
         ))
     })
-}
-
-#[cfg(test)]
-impl Subscription {
-    pub(super) fn for_tests() -> Self {
-        Self { id: None, channel: 1, tag: "".into(), no_ack: false, queue: None }
-    }
 }

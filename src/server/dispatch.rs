@@ -185,7 +185,7 @@ impl Connection {
     }
 
     #[inline]
-    fn close_on_error(&mut self, channel: u16, blamed: MethodId, result: Result<()>) {
+    pub(super) fn close_on_error(&mut self, channel: u16, blamed: MethodId, result: Result<()>) {
         if let Err(error) = result {
             self.on_error(channel, blamed, error);
         }

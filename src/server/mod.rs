@@ -9,6 +9,7 @@ mod channel;
 mod confirms;
 mod connection;
 mod consume;
+mod consumer_timeout;
 mod dispatch;
 mod handshake;
 mod heartbeat;

@@ -38,7 +38,14 @@ impl Channel {
         session.reply_unless(no_wait, self.number, Reply::basic_consume_ok(&tag));
         self.subscribe(
             session,
-            Subscription { id: Some(id), channel, tag, no_ack: true, queue: None },
+            Subscription {
+                id: Some(id),
+                channel,
+                tag,
+                no_ack: true,
+                timeout_ms: None,
+                queue: None,
+            },
         );
         Ok(())
     }

@@ -64,6 +64,8 @@ pub(super) struct Session {
     pub(super) awaiting_confirms: Vec<u16>,
     /// What the client is told once the store has settled it.
     pub(super) held: Option<Held>,
+    /// When a consumer may have kept a delivery for too long: milliseconds since 1970.
+    pub(super) timeouts_ms: Option<u64>,
     /// It has published: an alarm concerns it.
     pub(super) publishes: bool,
     /// It has changed definitions without waiting: it is not read from while the store is full.
@@ -98,6 +100,7 @@ impl Session {
             to_confirm: Vec::new(),
             awaiting_confirms: Vec::new(),
             held: None,
+            timeouts_ms: None,
             publishes: false,
             floods: false,
         }

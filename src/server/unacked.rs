@@ -34,6 +34,8 @@ const SWEEP_MAX: usize = 1024;
 pub(super) struct Unacked {
     pub(super) tag: u64,
     pub(super) subscription: Arc<Subscription>,
+    /// Milliseconds since 1970.
+    pub(super) delivered_ms: u64,
     pub(super) kept: Kept,
 }
 
@@ -157,6 +159,28 @@ impl UnackedList {
         Ok(())
     }
 
+    /// All of them, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Unacked> {
+        self.deliveries.iter().filter_map(|(_, slot)| slot.as_ref())
+    }
+
+    /// Takes back what a consumer holds. Its tags stay: to settle them is no error, and has no
+    /// effect any more.
+    pub(super) fn take_back(&mut self, of: &Arc<Subscription>) -> Vec<Kept> {
+        let nobody = Arc::new(Subscription::nobody());
+        let mut taken = Vec::new();
+        for unacked in self.deliveries.iter_mut().filter_map(|(_, slot)| slot.as_mut()) {
+            if !Arc::ptr_eq(&unacked.subscription, of) {
+                continue;
+            }
+            self.resident_bytes -= unacked.kept.memory_bytes();
+            unacked.subscription = nobody.clone();
+            let left = Kept { message: None, ..unacked.kept };
+            taken.push(std::mem::replace(&mut unacked.kept, left));
+        }
+        taken
+    }
+
     /// Puts deliveries back that were taken in a transaction, under their old tags.
     pub(super) fn restore(&mut self, taken: impl IntoIterator<Item = Unacked>) {
         let mut all: Vec<_> = std::mem::take(&mut self.deliveries).into();
@@ -204,7 +228,8 @@ mod tests {
         let message = Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(&body), false);
         let attempts = Attempts::default();
         let kept = Entry { id: MessageId(tag), seq, redelivered: false, attempts, message }.into();
-        Unacked { tag, subscription: Arc::new(Subscription::for_tests()), kept }
+        let subscription = Arc::new(Subscription::nobody());
+        Unacked { tag, subscription, delivered_ms: 0, kept }
     }
 
     /// Tags whose messages are in memory, checked against the list's own account.
