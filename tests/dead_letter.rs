@@ -46,7 +46,7 @@ async fn what_is_refused_is_dead_lettered() {
             assert_eq!((letter.body.as_slice(), letter.redelivered), (body, false));
             assert_eq!((letter.exchange.as_str(), &letter.key), ("", dead));
             let expected = death(jobs, "rejected");
-            assert_deaths(&letter.properties, &[expected.clone()]);
+            assert_deaths(&letter.properties, std::slice::from_ref(&expected));
             assert_first_and_last(&letter.properties, &expected, &expected);
         }
         peer.expect_counts(jobs, 0, 1).await;
@@ -353,8 +353,8 @@ async fn copies_are_not_routed_by_where_a_key_is_given() {
     let tag = hold(&mut peer, jobs, b"one").await;
     peer.send(reject(tag, Requeue::No)).await;
     let letter = peer.take(dead).await;
-    let copied = texts(&[cc]);
-    assert_eq!(header(&letter.properties, "CC"), here(Some(&copied), None));
+    let keys = texts(&[cc]);
+    assert_eq!(header(&letter.properties, "CC"), here(Some(&keys), None));
     assert_deaths(&letter.properties, &[death(jobs, "rejected").via("", &[jobs, cc])]);
     peer.expect_counts(cc, 0, 0).await;
     peer.expect_counts(bcc, 0, 0).await;

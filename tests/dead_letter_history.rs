@@ -70,7 +70,7 @@ async fn fields_and_headers_stand_in_rabbitmqs_order() {
     peer.send(publish("", jobs, b"one").with(expiration(SHORT_MS).with_headers(own))).await;
     let letter = peer.take(dead).await;
     let expected = death(jobs, "expired").expiration(SHORT_MS);
-    assert_deaths(&letter.properties, &[expected.clone()]);
+    assert_deaths(&letter.properties, std::slice::from_ref(&expected));
     assert_first_and_last(&letter.properties, &expected, &expected);
     let of_entry = ["count", "reason", "queue", "time", "exchange", "routing-keys"];
     let in_entry = here(
@@ -256,7 +256,7 @@ async fn a_history_that_was_sent_in_is_replaced_by_the_true_one() {
             reject_next(&mut peer, jobs).await;
             let letter = peer.take(dead).await;
             let expected = death(jobs, "rejected");
-            assert_deaths(&letter.properties, &[expected.clone()]);
+            assert_deaths(&letter.properties, std::slice::from_ref(&expected));
             assert_first_and_last(&letter.properties, &expected, &expected);
             assert_eq!(header(&letter.properties, "own"), Some(&int(1)));
         }

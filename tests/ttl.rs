@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::deaths::{assert_deaths, death};
 use common::queues::*;
@@ -279,7 +279,7 @@ async fn being_requeued_gives_no_more_time() {
         let requeued = Instant::now();
         other.send(reject(1, Requeue::Yes)).await;
         peer.take_all(dead, &[b"one"]).await;
-        let whole = Duration::from_millis(ms as u64);
+        let whole = millis(ms);
         assert!(requeued.elapsed() < whole, "{kind}: the clock was not started anew");
         assert!(delivered.elapsed() > whole / 2, "{kind}: not before its time");
     }
@@ -368,7 +368,7 @@ async fn renew_all(peer: &mut Peer, queues: &[String; 5]) -> bool {
     let [active, passive, got, consumed, _] = queues;
     for _ in 0..RENEWALS {
         peer.elapse(LEASE_MS * 2 / 5).await;
-        if renewed.elapsed() > Duration::from_millis(LEASE_MS as u64 * 8 / 10) {
+        if renewed.elapsed() > millis(LEASE_MS * 8 / 10) {
             return false;
         }
         renewed = Instant::now();
@@ -378,7 +378,7 @@ async fn renew_all(peer: &mut Peer, queues: &[String; 5]) -> bool {
         peer.ask(consume(consumed, "c"), consume_ok("c")).await;
         peer.ask(cancel("c"), cancel_ok("c")).await;
     }
-    renewed.elapsed() < Duration::from_millis(LEASE_MS as u64 * 8 / 10)
+    renewed.elapsed() < millis(LEASE_MS * 8 / 10)
 }
 
 #[tokio::test]
@@ -432,7 +432,7 @@ async fn the_end_of_a_consumers_channel_begins_the_lease() {
     let left = Instant::now();
     peer.close_channel(2).await;
     peer.expect_gone(jobs).await;
-    assert!(left.elapsed() >= Duration::from_millis(LEASE_MS as u64 / 2), "not before its time");
+    assert!(left.elapsed() >= millis(LEASE_MS / 2), "not before its time");
     broker.stop_and_check().await;
 }
 
@@ -446,6 +446,6 @@ async fn publishing_and_purging_are_no_uses() {
     peer.send(publish("", jobs, b"one")).await;
     // Asks by publishing, again and again.
     peer.expect_gone(jobs).await;
-    assert!(started.elapsed() >= Duration::from_millis(LEASE_MS as u64 / 2), "not too early");
+    assert!(started.elapsed() >= millis(LEASE_MS / 2), "not too early");
     broker.stop_and_check().await;
 }

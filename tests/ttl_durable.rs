@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::deaths::{assert_deaths, death};
 use common::queues::*;
@@ -47,7 +47,7 @@ async fn what_expired_while_the_broker_was_down_is_dead_lettered_at_its_start() 
             assert_eq!(*letter.properties.delivery_mode(), Some(2));
             assert_deaths(&letter.properties, &[death("jobs", "expired")]);
         }
-        assert!(started.elapsed() < Duration::from_millis(LONG_MS as u64), "at its start");
+        assert!(started.elapsed() < millis(LONG_MS), "at its start");
         peer.expect_ready("jobs", 0).await;
         broker.stop_and_check().await;
     }
@@ -66,7 +66,7 @@ async fn the_time_of_a_message_goes_on_over_a_restart() {
     let mut peer = broker.peer().await;
     let letter = peer.take("dead").await;
     assert_deaths(&letter.properties, &[death("jobs", "expired").expiration(LONG_MS)]);
-    let whole = Duration::from_millis(LONG_MS as u64);
+    let whole = millis(LONG_MS);
     assert!(stopped.elapsed() < whole, "its time did not begin anew");
     broker.stop_and_check().await;
 }
@@ -135,7 +135,7 @@ async fn a_queue_that_expires_has_all_its_time_after_a_restart() {
     let broker = OwnBroker::start_again(data).await;
     let mut peer = broker.peer().await;
     peer.expect_gone("short").await;
-    let lease = Duration::from_millis(LONG_MS as u64 / 2);
+    let lease = millis(LONG_MS / 2);
     assert!(starting.elapsed() >= lease, "the time while the broker was down does not count");
     peer.expect_counts("lasting", 0, 0).await;
     // It does not come back.

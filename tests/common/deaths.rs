@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::broker::here;
 
@@ -41,7 +41,7 @@ impl Death {
 
     /// How the message had come to the queue.
     pub fn via(mut self, exchange: &str, keys: &[&str]) -> Self {
-        self.exchange = exchange.to_owned();
+        exchange.clone_into(&mut self.exchange);
         self.routing_keys = keys.iter().map(|key| (*key).to_owned()).collect();
         self
     }
@@ -94,7 +94,7 @@ pub fn assert_first_and_last(properties: &BasicProperties, first: &Death, last: 
 
 fn one(entry: &AMQPValue) -> Death {
     let AMQPValue::FieldTable(fields) = entry else { panic!("not a table: {entry:?}") };
-    let names: Vec<&str> = fields.inner().keys().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = fields.inner().keys().map(ShortString::as_str).collect();
     let known = ["count", "exchange", "queue", "reason", "routing-keys", "time"];
     let known = |name: &&&str| **name != "original-expiration" && !known.contains(*name);
     assert_eq!(names.iter().find(known), None, "an unknown field in {names:?}");

@@ -23,7 +23,7 @@ mod own;
 mod peer;
 pub mod program;
 pub mod queues;
-mod random;
+pub mod random;
 mod replies;
 mod wire;
 

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::panic::Location;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use amq_protocol::protocol::{AMQPClass, BasicProperties, basic::AMQPMethod, queue};
 use amq_protocol::types::AMQPValue;
@@ -68,6 +68,11 @@ pub fn with_target<'a>(
 /// A queue's time for messages.
 pub fn ttl(ms: i32) -> (&'static str, AMQPValue) {
     ("x-message-ttl", int(ms))
+}
+
+/// So many milliseconds, which are not less than none.
+pub fn millis(ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(ms).expect("not negative"))
 }
 
 /// A message's own time.
