@@ -20,3 +20,21 @@ apt_install() {
   apt-get update -qq >&2
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2
 }
+
+# install_python CLIENT: a virtual environment with what requirements.txt here names.
+install_python() {
+  local venv="$INTEROP_CACHE/$1"
+  need python3 python3 python3-venv
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+  if ! cmp -s requirements.txt "$venv/installed.txt"; then
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
+    cp requirements.txt "$venv/installed.txt"
+  fi
+}
+
+# check_python CLIENT [WORD...]: runs checks.py here in that environment, in place of the shell.
+check_python() {
+  export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$PWD:$PWD/../python"
+  exec "$INTEROP_CACHE/$1/bin/python" checks.py "${@:2}"
+}

@@ -73,3 +73,41 @@ check('tutorial rpc', async (t) => {
 check('tutorial publisher confirms', async (t) => {
   await run(t, 'confirms_send.js', ['a', 'b'], ['confirmed a', 'confirmed b', 'returned lost?']);
 });
+
+check('tutorial retries with backoff', async (t) => {
+  const name = 'tutorial.retries';
+  for (const queue of [name, `${name}.100`, `${name}.300`]) t.removeLater({ queue });
+  const worker = await listening(t, 'retries_worker.js');
+  await run(t, 'retries_send.js', ['fine', 'broken'], ['sent fine', 'sent broken']);
+  await worker.prints('done fine', 'broken failed, again in 100 ms');
+  await worker.prints('broken failed, again in 300 ms', 'gave up broken');
+});
+
+check('tutorial priorities', async (t) => {
+  t.removeLater({ queue: 'tutorial.priorities' });
+  const tasks = ['1:sweep', '9:fire', '5:cook', '9:flood'];
+  await run(t, 'priorities_send.js', tasks, tasks.map((task) => `sent ${task}`));
+  const worker = await listening(t, 'priorities_worker.js');
+  await worker.prints('done 9:fire', 'done 9:flood', 'done 5:cook', 'done 1:sweep');
+});
+
+check('tutorial quorum queue with poison', async (t) => {
+  for (const queue of ['tutorial.quorum', 'tutorial.quorum.dead']) t.removeLater({ queue });
+  const undertaker = await listening(t, 'quorum_dead.js');
+  const worker = await listening(t, 'quorum_worker.js');
+  const tasks = ['one', 'poison', 'two'];
+  await run(t, 'quorum_send.js', tasks, tasks.map((task) => `sent ${task}`));
+  await undertaker.prints('dead poison: delivery_limit');
+  const lines = [];
+  while (lines.length < 5) lines.push(await worker.line());
+  assert.equal(lines.filter((line) => line === 'failed poison').length, 3);
+});
+
+check('tutorial delayed messages', async (t) => {
+  await t.needsExchangeType('x-delayed-message', { 'x-delayed-type': 'direct' });
+  t.removeLater({ exchange: 'tutorial.delayed' });
+  const receiver = await listening(t, 'delayed_receive.js');
+  const lines = ['sent last', 'sent first', 'sent then'];
+  await run(t, 'delayed_send.js', ['600:last', '0:first', '300:then'], lines);
+  await receiver.prints('received first', 'received then', 'received last');
+});

@@ -18,6 +18,9 @@ export function check(name, body) {
   checks.push({ name, body });
 }
 
+/** Thrown by a check that the broker cannot take: a feature that its version has not. */
+export class Skip extends Error {}
+
 /** Waits for a promise, but not for ever. */
 export async function within(promise, what, limit = WAIT_MS) {
   let timer;
@@ -186,6 +189,23 @@ export class Trial {
     const { exchange } = await channel.assertExchange(this.name(type), type, options);
     this.#exchanges.push(exchange);
     return exchange;
+  }
+
+  /** Skips the check on a RabbitMQ that lacks this exchange type, which is a plugin there. */
+  async needsExchangeType(type, args = {}) {
+    const connection = await this.connect();
+    const { product } = connection.connection.serverProperties;
+    const channel = await this.channel(connection);
+    const refused = new Promise((resolve) => {
+      for (const each of [connection, channel]) each.once('error', resolve); // 503, since 4.0 406
+    });
+    try {
+      await this.exchange(channel, type, { durable: false, arguments: args });
+    } catch {
+      const error = await within(refused, 'the reason');
+      if (product !== 'RabbitMQ' || ![406, 503].includes(error.code)) throw error;
+      throw new Skip(`no exchange type ${type}`);
+    }
   }
 
   /** A new queue bound to the exchange. */
