@@ -214,6 +214,7 @@ impl Message {
     }
 
     /// A message with another address, other properties and traits, and the body of this one.
+    #[must_use]
     pub fn readdressed(&self, address: &[u8], properties: &[u8], traits: Traits) -> Self {
         let body = match &self.linked {
             Some(linked) => Body::Linked(linked.slices.clone()),

@@ -432,6 +432,7 @@ fn version_and_help_are_told_on_standard_output() {
         "handshake-timeout",
         "max-connections",
         "max-consumers-per-channel",
+        "consumer-timeout",
         "memory-limit",
         "disk-free-limit",
         "config",

@@ -19,27 +19,32 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("alarm", &[]),
     ("bell", &[]),
+    ("clock", &[]),
     ("message", &[]),
     ("amqp", &["error", "message"]),
     ("auth", &["amqp"]),
     ("config", &["memory"]),
     ("logging", &["config"]),
-    ("outbox", &["bell", "error", "message"]),
+    ("outbox", &["bell", "clock", "error", "message"]),
+    ("timers", &["outbox"]),
     ("store", &["amqp", "bell", "disk", "error", "message", "outbox"]),
     ("start_error", &["config", "store"]),
     ("listen", &["start_error"]),
-    ("queue", &["amqp", "error", "message", "outbox", "store"]),
-    ("exchange", &["amqp", "error", "message", "queue"]),
+    ("queue", &["amqp", "error", "message", "outbox", "store", "timers"]),
+    ("exchange", &["amqp", "error", "message", "outbox", "queue"]),
     ("policy", &["queue"]),
     (
         "vhost",
-        &["amqp", "error", "exchange", "message", "names", "outbox", "policy", "queue", "store"],
+        &[
+            "amqp", "error", "exchange", "message", "names", "outbox", "policy", "queue", "store",
+            "timers",
+        ],
     ),
     (
         "broker",
         &[
             "alarm", "auth", "config", "error", "message", "outbox", "policy", "queue", "store",
-            "vhost",
+            "timers", "vhost",
         ],
     ),
     (
@@ -49,6 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "amqp",
             "auth",
             "broker",
+            "clock",
             "config",
             "descriptors",
             "disk",
@@ -80,7 +86,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("serde_json", &["policy/"]),
     ("sha2", &["store/"]),
     ("sled", &["store/"]),
-    ("tokio", &["listen.rs", "main.rs", "outbox.rs", "server/", "signals.rs"]),
+    ("tokio", &["listen.rs", "main.rs", "outbox.rs", "server/", "signals.rs", "timers.rs"]),
 ];
 
 /// A file is talked about at 400 lines and refused here; tests at its end are not counted.

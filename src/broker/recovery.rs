@@ -38,7 +38,7 @@ impl Node {
                 }
                 Definition::Queue(queue) => self.for_recovery(&queue.vhost).and_then(|vhost| {
                     let had = recovered.queues.remove(&queue.id).unwrap_or_default();
-                    vhost.recover_queue(queue, had)
+                    vhost.recover_queue(queue, &had)
                 }),
                 Definition::Binding(binding) => self
                     .for_recovery(&binding.vhost)

@@ -120,8 +120,8 @@ impl Exchange {
     }
 
     /// Gives it a place to hold messages back, once.
-    pub fn set_shelf(&self, shelf: Arc<Shelf>) {
-        if self.shelf.set(shelf).is_err() {
+    pub fn set_shelf(&self, place: Arc<Shelf>) {
+        if self.shelf.set(place).is_err() {
             tracing::error!(exchange = %self, "has a place to hold messages back already");
         }
     }

@@ -269,6 +269,12 @@ impl Consumers {
         self.rings.iter().any(|(_, ring)| !ring.is_empty())
     }
 
+    /// Whether somebody has room, as far as the queue can know.
+    pub(super) fn someone_has_room(&self) -> bool {
+        let mut ids = self.rings.iter().flat_map(|(_, ring)| ring);
+        ids.any(|id| self.all.get(id).is_some_and(Consumer::has_room))
+    }
+
     /// Takes those that have left out of the rings, once they are most of them.
     fn sweep_rings(&mut self) {
         let standing: usize = self.rings.iter().map(|(_, ring)| 1 + ring.len()).sum();

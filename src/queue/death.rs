@@ -123,7 +123,7 @@ impl<'a> Death<'a> {
 
     fn counted_again(self) -> Table {
         let mut again = TableBuilder::new();
-        for (name, value) in self.0.iter() {
+        for (name, value) in &self.0 {
             let name = String::from_utf8_lossy(name);
             again = match (&*name, value.as_int()) {
                 ("count", Some(count)) => again.long("count", count.saturating_add(1)),
@@ -205,8 +205,8 @@ fn with_history(
     let gone = |name: &[u8]| {
         let is = |other: &&str| other.as_bytes() == name;
         name == X_DEATH.as_bytes()
-            || LAST.iter().any(|name| is(&name))
-            || (!died_before && FIRST.iter().any(|name| is(&name)))
+            || LAST.iter().any(is)
+            || (!died_before && FIRST.iter().any(is))
             // With a key of its own, the message is for nobody else any more.
             || (to.routing_key.is_some() && name == BCC.as_bytes())
     };

@@ -69,7 +69,7 @@ pub(super) fn held_back(message: &Message, delay_ms: u64) -> Message {
     };
     let value = value.unwrap_or(Value::I64(negative));
     let mut changed = TableBuilder::new();
-    for (name, old) in headers.iter() {
+    for (name, old) in &headers {
         let is_delay = name == DELAY.as_bytes();
         changed = changed.raw_named(name, if is_delay { &value } else { &old });
     }

@@ -22,6 +22,7 @@ const LEVELS_MAX: usize = 256;
 const WORD: usize = u64::BITS as usize;
 
 /// The messages that wait.
+#[allow(clippy::large_enum_variant, reason = "most queues have no priorities: no detour for them")]
 #[derive(Debug)]
 pub enum Levels {
     /// Without priorities.

@@ -23,6 +23,7 @@ mod home;
 mod kept;
 mod levels;
 mod options;
+mod outcome;
 mod ready;
 pub mod rules;
 mod run;
@@ -39,13 +40,12 @@ pub use home::{Brought, Home, Host};
 pub use kept::Kept;
 pub use levels::Levels;
 pub use options::{Nature, QueueKind, QueueOptions, Refusal};
+pub use outcome::{Conditions, Counts, Got, NotTaken, Refused, Released, Remains, Unless};
 pub use ready::Ready;
 pub use rules::{DeadLetter, Rules};
 pub use settings::{EffectivePolicy, Overflow, Settings, Strategy};
 pub use shelf::Shelf;
-pub use state::{
-    Conditions, Counts, Got, NotTaken, QueueState, Refused, Released, Remains, Unless,
-};
+pub use state::QueueState;
 
 /// Identifies a connection in the whole process; the owner of exclusive queues.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

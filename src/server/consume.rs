@@ -17,6 +17,9 @@ use crate::names;
 use crate::outbox::{ConsumerId, Entry};
 use crate::queue::{Conditions, ConsumerSpec, Queue};
 
+/// What only consumers of streams may ask for.
+const OF_STREAMS: [&str; 3] = ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"];
+
 /// Why a channel holds a message: a consumer, or a `basic.get`.
 #[derive(Debug)]
 pub(super) struct Subscription {
@@ -80,6 +83,7 @@ impl Channel {
         }
         let queue = session.vhost.queue(&name)?;
         queue.check_access(session.id)?;
+        check_kind(arguments, &queue)?;
         let priority = priority(arguments, &queue)?;
         let timeout_ms = own_timeout_ms(arguments, &queue)?;
         let id = ConsumerId(names::next_number());
@@ -222,6 +226,16 @@ pub(super) fn delete_unused(session: &mut Session, queue: &Arc<Queue>) {
         Ok(_) => session.forget_exclusive(queue),
         Err(error) => tracing::debug!(%queue, %error, "an auto-delete queue stays"),
     }
+}
+
+/// Arguments that only consumers of streams have.
+fn check_kind(arguments: &Table, queue: &Queue) -> Result<()> {
+    let Some(key) = OF_STREAMS.iter().find(|key| arguments.view().get(key).is_some()) else {
+        return Ok(());
+    };
+    let module = queue.spec().options.nature.kind.module();
+    let text = format!("invalid arg '{key}' for {queue} of queue type {module}");
+    Err(Error::precondition_failed(text))
 }
 
 fn priority(arguments: &Table, queue: &Queue) -> Result<i64> {

@@ -199,7 +199,7 @@ pub(super) fn message(published: &Published<'_>) -> String {
     format!(
         "{} time-ms={} exchange='{}' key='{}' properties={} body-bytes={} body='{}'{more}",
         if published.is_transient() { "transient" } else { "persistent" },
-        published.published_ms,
+        published.time_ms,
         exchange.escape_ascii(),
         key.escape_ascii(),
         properties(published.properties()),

@@ -56,7 +56,7 @@ pub(super) struct Summary {
 /// The slots of a page, in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    list: Vec<Slot>,
     live: u16,
     /// Of those that have come back, in order.
     attempts: Vec<(u8, Attempts)>,
@@ -72,20 +72,20 @@ impl Slots {
     pub(super) fn insert(&mut self, id: MessageId, at: Locator) -> Option<Locator> {
         let low = low(id);
         let slot = Slot::new(low, at);
-        if self.slots.last().is_none_or(|last| last.low() < low) {
-            self.slots.push(slot);
+        if self.list.last().is_none_or(|last| last.low() < low) {
+            self.list.push(slot);
             self.live += 1;
             return None;
         }
-        match self.slots.binary_search_by_key(&low, |slot| slot.low()) {
+        match self.list.binary_search_by_key(&low, |slot| slot.low()) {
             Ok(found) => {
-                let old = self.slots.get_mut(found).map(|old| std::mem::replace(old, slot));
+                let old = self.list.get_mut(found).map(|old| std::mem::replace(old, slot));
                 let old = old.and_then(Slot::at);
                 self.live += u16::from(old.is_none());
                 old
             }
             Err(place) => {
-                self.slots.insert(place, slot);
+                self.list.insert(place, slot);
                 self.live += 1;
                 None
             }
@@ -94,8 +94,8 @@ impl Slots {
 
     /// Where a message is.
     pub(super) fn get(&self, id: MessageId) -> Option<Locator> {
-        let found = self.slots.binary_search_by_key(&low(id), |slot| slot.low()).ok()?;
-        self.slots.get(found)?.at()
+        let found = self.list.binary_search_by_key(&low(id), |slot| slot.low()).ok()?;
+        self.list.get(found)?.at()
     }
 
     /// Notes how often a message has come back. False if it is not here.
@@ -131,12 +131,12 @@ impl Slots {
     ) {
         let from = if page_number(first) < page { 0 } else { low(first) };
         let to = if page_number(last) > page { u8::MAX } else { low(last) };
-        let start = match self.slots.first() {
+        let start = match self.list.first() {
             // The usual case: dense, and from the front.
             Some(slot) if slot.low() == from => 0,
-            _ => self.slots.partition_point(|slot| slot.low() < from),
+            _ => self.list.partition_point(|slot| slot.low() < from),
         };
-        for slot in self.slots.iter_mut().skip(start).take_while(|slot| slot.low() <= to) {
+        for slot in self.list.iter_mut().skip(start).take_while(|slot| slot.low() <= to) {
             if let Some(at) = slot.take() {
                 self.live -= 1;
                 gone.push(at);
@@ -145,8 +145,8 @@ impl Slots {
         if !self.attempts.is_empty() {
             self.attempts.retain(|(low, _)| !(from..=to).contains(low));
         }
-        if usize::from(self.live) < self.slots.len() / 4 {
-            self.slots.retain(|slot| slot.at().is_some());
+        if usize::from(self.live) < self.list.len() / 4 {
+            self.list.retain(|slot| slot.at().is_some());
         }
     }
 
@@ -161,9 +161,9 @@ impl Slots {
     }
 
     fn retain(&mut self, stays: impl Fn(Locator) -> bool) {
-        self.slots.retain(|slot| slot.at().is_some_and(&stays));
-        self.live = self.slots.len() as u16;
-        let slots = &self.slots;
+        self.list.retain(|slot| slot.at().is_some_and(&stays));
+        self.live = self.list.len() as u16;
+        let slots = &self.list;
         let is_there = |low: &u8| slots.binary_search_by_key(low, |slot| slot.low()).is_ok();
         self.attempts.retain(|(low, _)| is_there(low));
     }
@@ -175,7 +175,7 @@ impl Slots {
     ) -> impl Iterator<Item = (MessageId, Locator, Attempts)> + '_ {
         let id = move |low: u8| MessageId(first_id(page).0 + u64::from(low));
         let mut attempts = self.attempts.iter().peekable();
-        self.slots.iter().filter_map(move |slot| {
+        self.list.iter().filter_map(move |slot| {
             let at = slot.at()?;
             while attempts.next_if(|(low, _)| *low < slot.low()).is_some() {}
             let mine = attempts.peek().filter(|(low, _)| *low == slot.low());
@@ -186,7 +186,7 @@ impl Slots {
     /// The page in short.
     pub(super) fn summary(&self) -> Summary {
         let mut summary = Summary { live: self.live, ..Summary::default() };
-        for at in self.slots.iter().filter_map(|slot| slot.at()) {
+        for at in self.list.iter().filter_map(|slot| slot.at()) {
             summary.transient += u16::from(at.is_transient());
             summary.body_bytes += at.body_bytes();
             match summary.shares.iter_mut().rfind(|share| share.segment == at.segment()) {
@@ -211,7 +211,7 @@ impl Slots {
         let mut out = Vec::with_capacity(PAGE_FIXED_BYTES + slots_bytes + attempts_bytes);
         out.push(VERSION);
         out.extend_from_slice(&self.live.to_le_bytes());
-        for slot in self.slots.iter().filter(|slot| slot.at().is_some()) {
+        for slot in self.list.iter().filter(|slot| slot.at().is_some()) {
             out.extend_from_slice(&slot.encode());
         }
         for (low, attempts) in &self.attempts {
@@ -248,7 +248,7 @@ impl Slots {
         let (slots, attempts) = (slots?, attempts?);
         let sorted =
             slots.is_sorted_by(|a, b| a.low() < b.low()) && attempts.is_sorted_by(|a, b| a.0 < b.0);
-        sorted.then_some(Self { slots, live, attempts })
+        sorted.then_some(Self { list: slots, live, attempts })
     }
 }
 

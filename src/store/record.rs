@@ -335,7 +335,7 @@ pub(super) struct Published<'a> {
     /// What is known of the message.
     pub traits: Traits,
     /// When its queues took it in: milliseconds since 1970.
-    pub published_ms: u64,
+    pub time_ms: u64,
     refs: &'a [u8],
     octets: &'a [u8],
     address_bytes: usize,
@@ -353,7 +353,7 @@ impl<'a> Published<'a> {
         let octets = payload.get(refs_end..)?;
         (address_bytes.checked_add(properties_bytes)? <= octets.len()).then_some(Self {
             traits: Traits::new(*fixed.first()?, *fixed.get(1)?),
-            published_ms: u64_at(fixed, 16),
+            time_ms: u64_at(fixed, 16),
             refs: payload.get(PUBLISH_FIXED_BYTES..refs_end)?,
             octets,
             address_bytes,
@@ -372,13 +372,13 @@ impl<'a> Published<'a> {
         let (address, properties) = (self.address_bytes, self.properties_bytes);
         if self.octets.len() - address - properties < crate::message::LINK_FROM_BYTES {
             let message = Message::from_octets(self.octets, address, properties, self.traits);
-            return message.published_at(self.published_ms);
+            return message.published_at(self.time_ms);
         }
         let (head, body) = self.octets.split_at(address + properties);
         let (address, properties) = head.split_at(address);
         let body = bytes::Bytes::copy_from_slice(body);
         let message = Message::new(address, properties, Body::Linked(vec![body]), self.traits);
-        message.published_at(self.published_ms)
+        message.published_at(self.time_ms)
     }
 
     /// Not for after a restart.
@@ -467,7 +467,7 @@ mod tests {
         assert_eq!((raw.kind, raw.bytes), (Some(Kind::Publish), out.len() as u64));
         let published = Published::decode(raw.payload).expect("sound");
         assert_eq!(published.refs().collect::<Vec<_>>(), refs);
-        assert_eq!(published.published_ms, 5);
+        assert_eq!(published.time_ms, 5);
         let back = published.message();
         assert_eq!((back.octets(), back.routing_key()), (message.octets(), &b"key"[..]));
     }

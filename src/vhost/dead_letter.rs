@@ -66,9 +66,11 @@ impl VirtualHost {
         dead: &mut Dead,
         wakes: &mut Wakes,
     ) -> Brought {
-        let (held, seq) = match dead.reached.is_empty() {
-            true => self.tell_exchanges(message, routed, wakes),
-            false => (false, Seq::NONE), // they have been told
+        // At a second try they have been told.
+        let (held, seq) = if dead.reached.is_empty() {
+            self.tell_exchanges(message, routed, wakes)
+        } else {
+            (false, Seq::NONE)
         };
         let mut brought = Brought { wholly: true, stored: held && seq != Seq::NONE };
         for target in &routed.queues {

@@ -62,8 +62,8 @@ impl VirtualHost {
         topology.policies.apply_to_exchange(&exchange);
         if exchange.is_delayed() {
             let (id, durable) = (self.home.store.new_queue_id(), asked.durable);
-            let shelf = Shelf::new(id, name.clone(), durable, None, self.home.clone());
-            exchange.set_shelf(shelf);
+            let (name, home) = (name.clone(), self.home.clone());
+            exchange.set_shelf(Shelf::new(id, name, durable, None, home));
         }
         let mut changes = self.changes(wakes);
         changes.define(durable::shelf(&exchange));

@@ -16,17 +16,15 @@ use crate::store::Store;
 pub struct Handover {
     /// The number under which several queues keep it.
     shared: Option<(Seq, Arc<Store>)>,
-    last: Seq,
+    so_far: Handed,
     /// The store has it under several numbers: one of them may be settled long before another.
     split: bool,
-    taken: bool,
-    refused: bool,
     /// A queue was deleted, so that the route is not what it was.
     pub met_closed: bool,
 }
 
 /// What became of a message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Handed {
     /// A queue was there for it, whether it had room or not.
     pub taken: bool,
@@ -61,12 +59,16 @@ impl Handover {
         for queue in queues {
             match queue.publish(message.clone(), shared, wakes) {
                 Ok(seq) => {
-                    self.taken = true;
+                    let so_far = &mut self.so_far;
+                    so_far.taken = true;
                     let others = [Seq::NONE, seq];
-                    self.split |= seq != Seq::NONE && !others.contains(&self.last);
-                    self.last = self.last.max(seq);
+                    self.split |= seq != Seq::NONE && !others.contains(&so_far.seq);
+                    so_far.seq = so_far.seq.max(seq);
                 }
-                Err(NotTaken::Full) => (self.taken, self.refused) = (true, true),
+                Err(NotTaken::Full) => {
+                    self.so_far.taken = true;
+                    self.so_far.refused = true;
+                }
                 Err(NotTaken::Closed) => self.met_closed = true,
             }
         }
@@ -78,8 +80,10 @@ impl Handover {
         if let Some((seq, _)) = self.shared.take() {
             store.end(seq, wakes);
         }
-        let seq = if self.split { store.fence(wakes) } else { self.last };
-        Handed { taken: self.taken, refused: self.refused, seq }
+        if self.split {
+            self.so_far.seq = store.fence(wakes);
+        }
+        self.so_far
     }
 }
 

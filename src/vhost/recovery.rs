@@ -49,9 +49,13 @@ impl VirtualHost {
     }
 
     /// Brings a queue back, with what it had.
-    pub fn recover_queue(&self, kept: &QueueDefinition, had: RecoveredQueue) -> Result<(), String> {
+    pub fn recover_queue(
+        &self,
+        kept: &QueueDefinition,
+        had: &RecoveredQueue,
+    ) -> Result<(), String> {
         if let Some(exchange) = durable::exchange_of_shelf(&kept.name) {
-            return self.recover_shelf(exchange, kept, &had);
+            return self.recover_shelf(exchange, kept, had);
         }
         let refused =
             |refusal: crate::queue::Refusal| refusal.text(&self.describe_queue(&kept.name));
@@ -73,7 +77,7 @@ impl VirtualHost {
         let options = &spec.options;
         let (rules, shown) =
             topology.policies.rules(options.nature.kind, &kept.name, &options.arguments);
-        let queue = Queue::recovered(spec, Arc::new(rules), &had, self.home.clone());
+        let queue = Queue::recovered(spec, Arc::new(rules), had, self.home.clone());
         queue.set_effective_policy(shown);
         self.queues.insert(kept.name.clone(), queue);
         Ok(())

@@ -265,8 +265,12 @@ fn an_unpopped_message_is_the_first_again() {
 fn a_recovered_list_tells_what_may_have_been_seen() {
     let mut list = List::settled(1..=50);
     list.shelf.messages.borrow_mut().retain(|id, _| id.0 % 2 == 1 && id.0 > 10);
-    let (first, last) = (MessageId(11), MessageId(50));
-    let known = RecoveredLevel { first, last, count: 20, body_bytes: list.shelf.body_bytes() };
+    let known = RecoveredLevel {
+        first: MessageId(11),
+        last: MessageId(50),
+        count: 20,
+        body_bytes: list.shelf.body_bytes(),
+    };
     list.ready = Ready::recovered(WINDOW, known, 31);
     assert_eq!(list.ready.body_bytes(), list.shelf.body_bytes());
     assert_eq!((list.ready.len(), list.resident()), (20, 0));

@@ -32,7 +32,7 @@ impl QueueState {
     /// Whether a message would be too much. One that a consumer takes at once needs no room.
     #[inline]
     pub(super) fn has_no_room_for(&self, message: &Message) -> bool {
-        let passes = self.ready.is_empty() && self.consumers.any_in_turn();
+        let passes = self.ready.is_empty() && self.consumers.someone_has_room();
         !passes && self.would_exceed(1, message.body_bytes() as u64)
     }
 
