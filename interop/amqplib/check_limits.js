@@ -97,7 +97,7 @@ check('poisonous message dies at its delivery limit', async (t) => {
   for (let delivery = 0; delivery < 3; delivery += 1) {
     const message = await inbox.next();
     counts.push(message.properties.headers?.['x-delivery-count'] ?? 0);
-    channel.nack(message);
+    channel.reject(message);
   }
   assert.deepEqual(counts, [0, 1, 2]);
   assert.deepEqual(await dead(channel, graveyard, 1), [['delivery_limit', 'poison']]);

@@ -8,7 +8,7 @@ await channel.prefetch(1);
 await channel.consume('tutorial.quorum', (task) => {
   if (task.content.toString() === 'poison') {
     console.log('failed poison');
-    channel.nack(task);
+    channel.reject(task);
   } else {
     console.log(`done ${task.content}`);
     channel.ack(task);

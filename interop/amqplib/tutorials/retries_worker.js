@@ -8,13 +8,12 @@ await declareRetries(channel);
 await channel.prefetch(1);
 await channel.consume('tutorial.retries', (message) => {
   const task = message.content.toString();
-  const { headers } = message.properties;
-  const tries = headers['x-death']?.length ?? 0; // one entry for each wait
+  const tries = message.properties.headers?.tries ?? 0;
   if (task !== 'broken') {
     console.log(`done ${task}`);
   } else if (tries < RETRY_MS.length) {
     const wait = RETRY_MS[tries];
-    channel.sendToQueue(`tutorial.retries.${wait}`, message.content, { headers });
+    channel.sendToQueue(`tutorial.retries.${wait}`, message.content, { headers: { tries: tries + 1 } });
     console.log(`${task} failed, again in ${wait} ms`);
   } else {
     console.log(`gave up ${task}`);

@@ -10,7 +10,7 @@ channel.basic_qos(prefetch_count=1)
 def on_task(_channel, method, _properties, body):
     if body == b"poison":
         print("failed poison")
-        channel.basic_nack(method.delivery_tag, requeue=True)
+        channel.basic_reject(method.delivery_tag, requeue=True)
     else:
         print(f"done {body.decode()}")
         channel.basic_ack(method.delivery_tag)

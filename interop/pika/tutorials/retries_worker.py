@@ -13,12 +13,12 @@ channel.basic_qos(prefetch_count=1)
 
 def on_task(_channel, method, properties, body):
     task = body.decode()
-    tries = len((properties.headers or {}).get("x-death", []))  # one entry for each wait
+    tries = (properties.headers or {}).get("tries", 0)
     if task != "broken":
         print(f"done {task}")
     elif tries < len(RETRY_MS):
         wait = RETRY_MS[tries]
-        again = pika.BasicProperties(headers=properties.headers)
+        again = pika.BasicProperties(headers={"tries": tries + 1})
         channel.basic_publish("", f"tutorial.retries.{wait}", body, again)
         print(f"{task} failed, again in {wait} ms")
     else:
