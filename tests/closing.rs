@@ -34,3 +34,17 @@ async fn a_bad_frame_after_the_close_is_not_answered_with_another_close() {
     }
     broker.stop_and_check().await;
 }
+
+/// Threads of one client may close its connection at once, and each waits for its answer.
+#[tokio::test]
+async fn a_second_close_is_answered_too() {
+    let why = "RabbitMQ answers it only if it comes before the end of the first";
+    let Some(broker) = only_on_warren(why).await else { return };
+    let mut peer = broker.peer().await;
+    peer.send_on(0, connection_close()).await;
+    peer.expect_on(0, connection_close_ok()).await;
+    peer.send_on(0, connection_close()).await;
+    peer.expect_on(0, connection_close_ok()).await;
+    peer.expect_end().await;
+    broker.stop_and_check().await;
+}

@@ -38,6 +38,10 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// long to read the close.
 pub(super) const DEAF_WAIT: Duration = Duration::from_secs(3);
 
+/// Several threads of a client may close its connection at once, and each waits for its answer.
+/// After the first the socket stays open this long, unless the client is faster.
+const LEAVE_WAIT: Duration = Duration::from_millis(50);
+
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -48,6 +52,10 @@ pub(super) enum State {
     },
     /// The same, but what comes is not even looked at.
     Deaf {
+        until: Instant,
+    },
+    /// The client has closed, and has been answered: it may say it again, from another thread.
+    Leaving {
         until: Instant,
     },
     /// Nothing more is to be said than what waits to be written.
@@ -138,6 +146,8 @@ impl Connection {
             State::Closing { until } | State::Deaf { until } | State::Closed { until } => {
                 Some(until)
             }
+            State::Leaving { until } if self.session.out.is_empty() => Some(until),
+            State::Leaving { until } => Some(until + CLOSE_WAIT_MAX),
             State::Open => None,
         };
         let timeouts_ms = self.session.timeouts_ms.filter(|_| self.state == State::Open);
@@ -170,7 +180,7 @@ impl Connection {
                 let has_room = self.session.out.len() < OUT_PAUSE_BYTES;
                 has_room && !self.is_stopped() && !self.waits_for_store()
             }
-            State::Closing { .. } | State::Deaf { .. } => true,
+            State::Closing { .. } | State::Deaf { .. } | State::Leaving { .. } => true,
             State::Closed { .. } => false,
         }
     }
@@ -215,6 +225,10 @@ impl Connection {
 
     pub(super) fn closed(&self) -> State {
         State::Closed { until: self.close_deadline() }
+    }
+
+    pub(super) fn leaving() -> State {
+        State::Leaving { until: Instant::now() + LEAVE_WAIT }
     }
 
     fn close_deadline(&self) -> Instant {

@@ -146,7 +146,7 @@ impl Connection {
                 self.settle_confirms();
                 self.tear_down();
                 self.session.reply(0, Reply::connection_close_ok());
-                self.state = self.closed();
+                self.state = Self::leaving();
                 Ok(())
             }
             Method::ConnectionUpdateSecret(_) => {
@@ -164,7 +164,9 @@ impl Connection {
             match Method::decode(payload) {
                 Ok(Method::ConnectionClose(_)) => {
                     self.session.reply(0, Reply::connection_close_ok());
-                    self.state = self.closed();
+                    if !matches!(self.state, State::Leaving { .. }) {
+                        self.state = self.closed();
+                    }
                 }
                 Ok(Method::ConnectionCloseOk) => self.state = self.closed(),
                 _ => {}
