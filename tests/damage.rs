@@ -191,7 +191,7 @@ fn start(stopped: &Stopped, path: &Path, what: &str) -> After {
         };
         let found: Bodies = read_all(&store, QUEUE)
             .into_iter()
-            .map(|(id, message)| (id.0, body_of(&message).to_vec()))
+            .map(|(id, message, _)| (id.0, body_of(&message).to_vec()))
             .collect();
         for (id, body) in &found {
             if let Some(expected) = stopped.bodies.get(id) {
@@ -220,7 +220,7 @@ fn goes_on(store: &Store, recovered: &Recovered, what: &str) {
     let seq = store.append(QUEUE, id, &message, &mut wakes);
     settle(store, seq, &mut wakes);
     let read = read_all(store, QUEUE);
-    assert!(read.last().is_some_and(|(last, _)| *last == id), "{what}: {id:?} cannot be read");
+    assert!(read.last().is_some_and(|(last, ..)| *last == id), "{what}: {id:?} cannot be read");
 }
 
 fn cases() -> (u64, u64) {

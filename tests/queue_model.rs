@@ -12,256 +12,29 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use warren::message::{Body, Message, MessageId, Seq, address};
+use warren::message::{Body, Message, Seq, address};
 use warren::outbox::{ConsumerId, Entry, OUTBOX_MAX_BYTES, Outbox, Outgoing, Wakes};
 use warren::queue::{
-    Answer, Backing, ChannelCredit, Conditions, ConsumerSpec, Counts, Got, Kept, Nature, NotTaken,
+    Answer, Backing, ChannelCredit, Conditions, ConsumerSpec, Got, Kept, Nature, NotTaken,
     QueueState, Refused, Released, Remains, Unless,
 };
 
+mod plain;
 #[path = "common/shelf.rs"]
 mod shelf;
 
+use plain::model::{Consumer, Model};
+use plain::steps::{CHANNELS, Step, any_step};
 use shelf::Shelf;
 
-/// Channels that take part; each is a connection of its own.
-const CHANNELS: usize = 3;
 /// Some messages are so large that few of them fill an outbox.
 const BIG_BYTES: usize = OUTBOX_MAX_BYTES / 2;
-
-/// What may happen. Numbers pick among what there is, modulo how many there are.
-#[derive(Clone, Debug)]
-enum Step {
-    Publish {
-        big: bool,
-        stored: bool,
-    },
-    Get {
-        channel: usize,
-        no_ack: bool,
-    },
-    Consume {
-        channel: usize,
-        no_ack: bool,
-        exclusive: bool,
-        priority: i64,
-        prefetch: u16,
-    },
-    Cancel {
-        which: usize,
-    },
-    /// Clients see so many of the deliveries that were drained.
-    See {
-        channel: usize,
-        count: usize,
-    },
-    Ack {
-        channel: usize,
-        picks: Vec<usize>,
-    },
-    Requeue {
-        channel: usize,
-        picks: Vec<usize>,
-    },
-    EndChannel {
-        channel: usize,
-    },
-    Limit {
-        channel: usize,
-        limit: u32,
-    },
-    Purge,
-    /// The store gets on.
-    Settle {
-        count: u64,
-    },
-    /// The store answers one of the questions.
-    Answer {
-        which: usize,
-    },
-    MemoryShort(bool),
-    /// Messages that a channel holds leave memory.
-    PageOut {
-        channel: usize,
-    },
-    /// Somebody looks whether messages may leave the queue's memory.
-    PageOutQueue,
-    Close {
-        if_unused: bool,
-        if_empty: bool,
-    },
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let channel = 0..CHANNELS;
-    let picks = || vec(0..100_usize, 1..5);
-    prop_oneof![
-        18 => (prop::bool::weighted(0.3), prop::bool::weighted(0.7))
-            .prop_map(|(big, stored)| Step::Publish { big, stored }),
-        2 => (channel.clone(), any::<bool>())
-            .prop_map(|(channel, no_ack)| Step::Get { channel, no_ack }),
-        5 => any_consumer(),
-        2 => (0..100_usize).prop_map(|which| Step::Cancel { which }),
-        4 => (channel.clone(), 0..6_usize)
-            .prop_map(|(channel, count)| Step::See { channel, count }),
-        5 => (channel.clone(), picks()).prop_map(|(channel, picks)| Step::Ack { channel, picks }),
-        5 => (channel.clone(), picks())
-            .prop_map(|(channel, picks)| Step::Requeue { channel, picks }),
-        1 => channel.clone().prop_map(|channel| Step::EndChannel { channel }),
-        1 => (channel.clone(), 0..4_u32)
-            .prop_map(|(channel, limit)| Step::Limit { channel, limit }),
-        1 => Just(Step::Purge),
-        5 => (0..10_u64).prop_map(|count| Step::Settle { count }),
-        4 => (0..10_usize).prop_map(|which| Step::Answer { which }),
-        1 => prop::bool::weighted(0.3).prop_map(Step::MemoryShort),
-        2 => channel.clone().prop_map(|channel| Step::PageOut { channel }),
-        1 => Just(Step::PageOutQueue),
-        1 => (prop::bool::weighted(0.8), prop::bool::weighted(0.8))
-            .prop_map(|(if_unused, if_empty)| Step::Close { if_unused, if_empty }),
-    ]
-}
-
-fn any_consumer() -> impl Strategy<Value = Step> {
-    let (no_ack, exclusive) = (prop::bool::weighted(0.3), prop::bool::weighted(0.1));
-    (0..CHANNELS, no_ack, exclusive, 0..3_i64, 0..6_u16).prop_map(
-        |(channel, no_ack, exclusive, priority, prefetch)| Step::Consume {
-            channel,
-            no_ack,
-            exclusive,
-            priority,
-            prefetch,
-        },
-    )
-}
-
-/// A consumer as the model sees it.
-#[derive(Debug)]
-struct Consumer {
-    id: ConsumerId,
-    channel: usize,
-    no_ack: bool,
-    exclusive: bool,
-    priority: i64,
-    prefetch: u16,
-    unacked: usize,
-    /// When it last got a message.
-    served_at: u64,
-    /// Since when it has had room without a break, as far as the queue was told.
-    waits_since: Option<u64>,
-}
-
-/// The naive queue: ids in order, and who may get the first of them.
-#[derive(Debug, Default)]
-struct Model {
-    /// Each with its redelivered flag.
-    ready: BTreeMap<u64, bool>,
-    unacked: usize,
-    /// In the order of their arrival.
-    consumers: Vec<Consumer>,
-    single_active: bool,
-    active: Option<ConsumerId>,
-    closed: bool,
-    /// Counts deliveries and commands: the time of the model.
-    now: u64,
-    limits: [usize; CHANNELS],
-    used: [usize; CHANNELS],
-    boxes_bytes: [usize; CHANNELS],
-}
-
-impl Model {
-    fn has_room(&self, c: &Consumer) -> bool {
-        let limit = self.limits[c.channel];
-        (c.no_ack || c.prefetch == 0 || c.unacked < usize::from(c.prefetch))
-            && (limit == 0 || self.used[c.channel] < limit)
-            && self.boxes_bytes[c.channel] < OUTBOX_MAX_BYTES
-            && (!self.single_active || self.active == Some(c.id))
-    }
-
-    /// Who had room and lost it waits no longer, until the queue is told that there is room.
-    fn note_lost_room(&mut self) {
-        let lost: Vec<_> = self.consumers.iter().map(|c| !self.has_room(c)).collect();
-        for (consumer, lost) in self.consumers.iter_mut().zip(lost) {
-            if lost {
-                consumer.waits_since = None;
-            }
-        }
-    }
-
-    fn note_room(&mut self, id: ConsumerId) {
-        self.now += 1;
-        let now = self.now;
-        let with_room = |c: &Consumer| c.id == id && self.has_room(c);
-        if let Some(at) = self.consumers.iter().position(with_room) {
-            self.consumers[at].waits_since.get_or_insert(now);
-        }
-    }
-
-    /// One delivery: it must be the first message, and this consumer's turn.
-    fn on_delivery(&mut self, id: ConsumerId, entry: &Entry) -> Result<(), TestCaseError> {
-        self.now += 1;
-        let (first, redelivered) = self.ready.pop_first().expect("delivered from an empty queue");
-        prop_assert_eq!(entry.id.0, first, "not the first message");
-        prop_assert_eq!(entry.redelivered, redelivered, "redelivered flag of {}", first);
-        let key = first.to_string();
-        prop_assert_eq!(entry.message.routing_key(), key.as_bytes());
-        let at = self.consumers.iter().position(|c| c.id == id);
-        prop_assert!(at.is_some(), "delivered to {:?}, which is gone", id);
-        let at = at.unwrap();
-        let chosen = &self.consumers[at];
-        prop_assert!(self.has_room(chosen), "no room for {}: {:?}", first, chosen);
-        for other in self.consumers.iter().filter(|c| c.id != id && c.waits_since.is_some()) {
-            prop_assert!(other.priority <= chosen.priority, "{:?} before {:?}", chosen, other);
-            let twice = other.priority == chosen.priority
-                && other.served_at < chosen.served_at
-                && other.waits_since.is_some_and(|since| since < chosen.served_at);
-            prop_assert!(!twice, "{:?} twice before {:?}", chosen, other);
-        }
-        let (now, channel) = (self.now, chosen.channel);
-        self.boxes_bytes[channel] += entry.message.memory_bytes();
-        let chosen = &mut self.consumers[at];
-        chosen.served_at = now;
-        if !chosen.no_ack {
-            chosen.unacked += 1;
-            self.used[channel] += 1;
-            self.unacked += 1;
-        }
-        self.note_lost_room();
-        Ok(())
-    }
-
-    fn remove(&mut self, id: ConsumerId) {
-        self.consumers.retain(|c| c.id != id);
-        if self.single_active && self.active == Some(id) {
-            let best = self.consumers.iter().map(|c| c.priority).max();
-            let next = self.consumers.iter().find(|c| Some(c.priority) == best);
-            self.active = next.map(|c| c.id);
-            if let Some(id) = self.active {
-                self.note_room(id);
-            }
-        }
-    }
-
-    fn settle(&mut self, id: Option<ConsumerId>, count: usize) {
-        self.unacked -= if self.closed { 0 } else { count };
-        if let Some(c) = self.consumers.iter_mut().find(|c| Some(c.id) == id) {
-            c.unacked -= count;
-        }
-        if let Some(id) = id {
-            self.note_room(id);
-        }
-    }
-
-    fn counts(&self) -> Counts {
-        let consumers = self.consumers.len();
-        Counts { ready: self.ready.len(), unacked: self.unacked, consumers, ..Counts::default() }
-    }
-}
 
 /// A delivery that a channel has.
 #[derive(Clone, Debug)]
@@ -398,6 +171,7 @@ impl World {
         let body =
             if big { Body::Linked(vec![self.big_body.clone()]) } else { Body::Inline(b"small") };
         let message = Message::new(&address, &[0, 0], body, false);
+        let body_bytes = message.body_bytes() as u64;
         let hand_over = |id, message: &Message, wakes: &mut Wakes| {
             if stored { self.shelf.append(id, message, wakes) } else { Seq::NONE }
         };
@@ -410,6 +184,7 @@ impl World {
         prop_assert_eq!(published.map(|(id, _)| id.0), Ok(self.published));
         prop_assert_eq!(published.is_ok_and(|(_, seq)| seq != Seq::NONE), stored);
         self.model.ready.insert(self.published, false);
+        self.model.body_bytes.insert(self.published, body_bytes);
         self.drain()
     }
 
@@ -720,151 +495,4 @@ proptest! {
         prop_assert_eq!(world.queue.counts().ready, 0);
         prop_assert_eq!(world.queue.ready().resident(), (0, 0));
     }
-}
-
-/// Without a store: everything is transient.
-struct NoStore;
-
-/// Messages ready and unacknowledged, and consumers.
-fn few(queue: &QueueState) -> (usize, usize, usize) {
-    let Counts { ready, unacked, consumers, .. } = queue.counts();
-    (ready, unacked, consumers)
-}
-
-impl Backing for NoStore {
-    fn append(&self, _: MessageId, _: &Message, _: &mut Wakes) -> Seq {
-        Seq::NONE
-    }
-
-    fn is_settled(&self, _: Seq) -> bool {
-        panic!("nothing was stored")
-    }
-
-    fn is_memory_short(&self) -> bool {
-        false
-    }
-
-    fn remove(&self, _: &[(MessageId, Seq)], _: &mut Wakes) {
-        panic!("nothing was stored")
-    }
-
-    fn count(&self, _: &Kept, _: &mut Wakes) {}
-
-    fn remove_range(&self, _: MessageId, _: MessageId, _: &mut Wakes) {
-        panic!("nothing was stored")
-    }
-
-    fn read(&self, _: warren::store::Wanted, _: usize, _: u64) {
-        panic!("nothing was stored")
-    }
-
-    fn resize_window(&self, window_bytes: usize) -> usize {
-        window_bytes
-    }
-
-    fn give_window_back(&self, _: usize) {}
-}
-
-fn publish(queue: &mut QueueState, number: u64, body_bytes: usize, wakes: &mut Wakes) {
-    let message = message(number, body_bytes);
-    queue.publish(message, |_, _, _| Seq::NONE, &NoStore, wakes).unwrap();
-}
-
-/// A message whose routing key is its number.
-fn message(number: u64, body_bytes: usize) -> Message {
-    let address = address(b"", number.to_string().as_bytes());
-    Message::new(&address, &[0, 0], Body::Linked(vec![Bytes::from(vec![0; body_bytes])]), false)
-}
-
-fn delivered(outbox: &Arc<Outbox>) -> (Vec<u64>, bool) {
-    let mut drained = Vec::new();
-    let refused = outbox.swap(&mut drained);
-    let ids = drained.into_iter().map(|item| match item {
-        Outgoing::Delivery { entry, .. } => entry.id.0,
-        other => panic!("not a delivery: {other:?}"),
-    });
-    (ids.collect(), refused)
-}
-
-#[test]
-fn a_full_outbox_keeps_messages_in_the_queue_until_there_is_room() {
-    let (mut queue, mut wakes) =
-        (QueueState::new(Nature::default(), Arc::default()), Wakes::default());
-    let outbox = Arc::new(Outbox::default());
-    queue
-        .consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &NoStore, &mut wakes)
-        .unwrap();
-    for number in 1..=4 {
-        publish(&mut queue, number, OUTBOX_MAX_BYTES / 2, &mut wakes);
-    }
-    assert_eq!(few(&queue), (2, 2, 1));
-    assert_eq!(delivered(&outbox), (vec![1, 2], true));
-    queue.settle(Some(ConsumerId(1)), 1, &NoStore, &mut wakes);
-    assert_eq!(delivered(&outbox), (vec![3, 4], false));
-    assert_eq!(few(&queue), (0, 3, 1));
-}
-
-#[test]
-fn what_a_full_outbox_refused_is_delivered_when_it_is_told_of_room() {
-    let (mut queue, mut wakes) =
-        (QueueState::new(Nature::default(), Arc::default()), Wakes::default());
-    let outbox = Arc::new(Outbox::default());
-    publish(&mut queue, 1, OUTBOX_MAX_BYTES, &mut wakes);
-    publish(&mut queue, 2, 1, &mut wakes);
-    queue
-        .consume(ConsumerSpec::plain(ConsumerId(1), outbox.clone()), &NoStore, &mut wakes)
-        .unwrap();
-    assert_eq!(few(&queue), (1, 1, 1));
-    publish(&mut queue, 3, 1, &mut wakes);
-    assert_eq!(queue.counts().ready, 2, "nobody overtakes the refused one");
-    assert_eq!(delivered(&outbox), (vec![1], true));
-    queue.resume(ConsumerId(1), &NoStore, &mut wakes);
-    assert_eq!(delivered(&outbox), (vec![2, 3], false));
-}
-
-#[test]
-fn a_consumer_with_a_full_outbox_does_not_hold_up_the_others() {
-    let (mut queue, mut wakes) =
-        (QueueState::new(Nature::default(), Arc::default()), Wakes::default());
-    let (stuck, quick) = (Arc::new(Outbox::default()), Arc::new(Outbox::default()));
-    queue.consume(ConsumerSpec::plain(ConsumerId(1), stuck.clone()), &NoStore, &mut wakes).unwrap();
-    publish(&mut queue, 1, OUTBOX_MAX_BYTES, &mut wakes);
-    queue.consume(ConsumerSpec::plain(ConsumerId(2), quick.clone()), &NoStore, &mut wakes).unwrap();
-    for number in 2..=5 {
-        publish(&mut queue, number, 1, &mut wakes);
-    }
-    assert_eq!(delivered(&quick), (vec![2, 3, 4, 5], false));
-    assert_eq!(delivered(&stuck), (vec![1], true));
-}
-
-#[test]
-fn an_answer_from_before_a_purge_is_not_taken_for_a_later_one() {
-    let (mut queue, mut wakes) =
-        (QueueState::with_window(Nature::default(), Arc::default(), 1), Wakes::default());
-    let (shelf, outbox) = (Shelf::new(1), Arc::new(Outbox::default()));
-    let fill = |queue: &mut QueueState, numbers: std::ops::RangeInclusive<u64>| {
-        for number in numbers {
-            let hand_over = |id, m: &Message, wakes: &mut Wakes| shelf.append(id, m, wakes);
-            let message = message(number, OUTBOX_MAX_BYTES);
-            queue.publish(message, hand_over, &shelf, &mut Wakes::default()).unwrap();
-            shelf.settle(1);
-        }
-        queue.page_out(&shelf, &mut Wakes::default());
-    };
-    fill(&mut queue, 1..=5);
-    let consumer = ConsumerSpec::plain(ConsumerId(1), outbox.clone());
-    queue.consume(consumer, &shelf, &mut wakes).unwrap();
-    assert_eq!(delivered(&outbox), (vec![1], false));
-    let early = shelf.take_question(0).expect("the next one is on disk");
-    let late = shelf.answer(&early);
-    queue.purge(&shelf).remove_all(&shelf, &mut wakes);
-    fill(&mut queue, 6..=10);
-    assert_eq!(delivered(&outbox), (vec![6], true));
-    queue.resume(ConsumerId(1), &shelf, &mut wakes);
-    assert!(shelf.is_asked());
-    assert_eq!(queue.on_read(early.token, late, &shelf, &mut wakes), Answer::default());
-    let question = shelf.take_question(0).expect("still to be answered");
-    let read = shelf.answer(&question);
-    queue.on_read(question.token, read, &shelf, &mut wakes);
-    assert_eq!(delivered(&outbox).0, [7]);
 }

@@ -269,10 +269,10 @@ impl Consumers {
         self.rings.iter().any(|(_, ring)| !ring.is_empty())
     }
 
-    /// Whether somebody has room, as far as the queue can know.
-    pub(super) fn someone_has_room(&self) -> bool {
-        let mut ids = self.rings.iter().flat_map(|(_, ring)| ring);
-        ids.any(|id| self.all.get(id).is_some_and(Consumer::has_room))
+    /// Whether anybody has room, as far as that can be told without offering something.
+    pub(super) fn any_with_room(&self) -> bool {
+        let mut standing = self.rings.iter().flat_map(|(_, ring)| ring);
+        standing.any(|id| self.all.get(id).is_some_and(Consumer::has_room))
     }
 
     /// Takes those that have left out of the rings, once they are most of them.

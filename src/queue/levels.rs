@@ -177,6 +177,22 @@ impl Levels {
         }
     }
 
+    /// The first message, if it is in memory.
+    pub(super) fn front(&mut self) -> Option<&Message> {
+        match self {
+            Self::One(one) => one.front(),
+            Self::Many(many) => many.lists.get_mut(&many.occupied.highest()?)?.front(),
+        }
+    }
+
+    /// The first message of a level, if it is in memory.
+    pub(super) fn front_of(&mut self, level: u16) -> Option<&Message> {
+        match self {
+            Self::One(one) => one.front(),
+            Self::Many(many) => many.lists.get_mut(&level)?.front(),
+        }
+    }
+
     /// Of each level with messages: the level, and its first message if that is in memory.
     pub(super) fn each_front(&mut self, mut each: impl FnMut(u16, Option<&Message>)) {
         match self {

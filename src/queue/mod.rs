@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
-use crate::message::{Message, MessageId, Seq};
+use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outgoing, Wakes};
 use crate::store::{QueueId, RecoveredQueue, Store};
 use crate::timers::OnTime;
@@ -354,6 +354,9 @@ impl Queue {
         let settled = |entry: &&mut Entry| entry.seq == Seq::NONE && entry.message.survives();
         for entry in unseen.iter_mut().filter(settled) {
             entry.seq = self.store().append(self.spec.id, entry.id, &entry.message, wakes);
+            if entry.attempts != Attempts::default() {
+                self.store().count(self.spec.id, entry.id, entry.seq, entry.attempts, wakes);
+            }
         }
     }
 

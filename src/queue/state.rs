@@ -129,6 +129,8 @@ impl QueueState {
     /// The time has come that was asked for. True if somebody has to bring the dead on.
     pub fn on_time(&mut self, backing: &impl Backing, wakes: &mut Wakes) -> bool {
         self.armed_ms = None;
+        // What somebody had in hand when the dead-letter exchange was taken away.
+        self.bury_for_good(backing, wakes);
         self.expire_all(backing, wakes);
         self.retry_burial(wakes.now_ms())
     }
@@ -192,6 +194,9 @@ impl QueueState {
         self.deliver_but(Some(id), backing, wakes);
         if is_timed || self.is_limited() {
             self.drop_what_may_not_stay(backing, wakes);
+        }
+        if is_timed {
+            self.note_head(level);
         }
         if is_time {
             self.ready.page_out_of(level, backing, wakes);
@@ -278,21 +283,6 @@ impl QueueState {
         }
     }
 
-    /// A delivery that a client has seen comes back.
-    fn put_back(&mut self, kept: Kept, failed: bool, backing: &impl Backing, wakes: &mut Wakes) {
-        if self.closed {
-            return;
-        }
-        let mut kept = Kept { redelivered: true, ..kept };
-        if self.nature.counts(&self.rules) {
-            self.count_attempt(&mut kept, failed, backing, wakes);
-            if self.has_failed_too_often(&kept) {
-                return self.bury(kept, Reason::DeliveryLimit);
-            }
-        }
-        self.ready.put_back(kept, backing);
-    }
-
     /// Removes a consumer whose deliveries are about to come back with
     /// [`release`](Self::release).
     pub fn detach(&mut self, id: ConsumerId, now_ms: u64) {
@@ -306,7 +296,7 @@ impl QueueState {
         self.unacked = self.unacked.saturating_sub(held.unacked);
         if !self.closed {
             for entry in held.unseen {
-                self.ready.put_back(entry.into(), backing);
+                self.put_in_place(entry.into(), backing);
             }
         }
         for kept in held.seen {

@@ -109,6 +109,8 @@ pub(super) struct Inbox {
     struck_out: Vec<bool>,
     removed: Vec<Run>,
     counted: Vec<Counted>,
+    /// The last operation that counts: what is counted later must not be written before it.
+    last_count: u64,
     /// Messages that are being handed to several queues: nothing from there on is taken.
     open: SmallVec<[u64; 4]>,
     /// Octets that wait here or are being written.
@@ -129,6 +131,7 @@ impl Default for Inbox {
             struck_out: Vec::new(),
             removed: Vec::new(),
             counted: Vec::new(),
+            last_count: 0,
             open: SmallVec::new(),
             bytes: 0,
             waiters: BTreeMap::new(),
@@ -201,8 +204,8 @@ impl Inbox {
 
     /// A message has come back to its queue.
     pub(super) fn count(&mut self, counted: Counted, seq: Seq) {
-        if seq.0 >= self.base {
-            self.push(Operation::Count(counted));
+        if seq.0 >= self.base || self.last_count >= self.base {
+            self.last_count = self.push(Operation::Count(counted)).0;
         } else {
             self.counted.push(counted);
         }
@@ -374,7 +377,7 @@ impl Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Body, MessageId, address};
+    use crate::message::{Attempts, Body, MessageId, address};
 
     fn message() -> Message {
         Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(b"hello"), true)
@@ -464,6 +467,34 @@ mod tests {
         inbox.remove(at(7), open, &mut wakes);
         inbox.end(open, &mut wakes);
         assert!(inbox.is_settled(open));
+    }
+
+    #[test]
+    fn a_later_count_is_not_written_before_an_earlier_one() {
+        let mut inbox = Inbox::default();
+        let counted = |acquired| {
+            let attempts = Attempts { acquired, ..Attempts::default() };
+            Counted { at: at(1), attempts }
+        };
+        let (first, open) = (publish(&mut inbox, 1), inbox.begin(message()));
+        inbox.count(counted(1), first);
+        let mut batch = Batch::default();
+        inbox.take(&mut batch);
+        assert_eq!(batch.last, first, "the count is behind the open one");
+        inbox.settle(&mut batch, &mut Wakes::default());
+        inbox.count(counted(2), first);
+        inbox.add(open, at(2));
+        inbox.end(open, &mut Wakes::default());
+        inbox.take(&mut batch);
+        let in_order = batch.operations.iter().filter_map(|operation| match operation {
+            Operation::Count(counted) => Some(counted.attempts.acquired),
+            _ => None,
+        });
+        assert_eq!((in_order.collect::<Vec<_>>(), batch.counted.len()), (vec![1, 2], 0));
+        inbox.settle(&mut batch, &mut Wakes::default());
+        inbox.count(counted(3), first);
+        inbox.take(&mut batch);
+        assert_eq!(batch.counted.len(), 1, "nothing is before it any more");
     }
 
     #[test]

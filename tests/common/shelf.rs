@@ -36,6 +36,7 @@ pub(crate) struct Shelf {
     window_bytes: usize,
 }
 
+#[allow(dead_code, reason = "every test file uses a part of this")]
 impl Shelf {
     /// An empty one for a queue whose window is that large.
     pub(crate) fn new(window_bytes: usize) -> Self {
@@ -54,6 +55,11 @@ impl Shelf {
         self.messages.borrow().keys().map(|id| id.0).collect()
     }
 
+    /// How often a message has come back, as far as it was told.
+    pub(crate) fn attempts(&self, id: MessageId) -> Attempts {
+        self.attempts.borrow().get(&id).copied().unwrap_or_default()
+    }
+
     /// Whether the queue waits for an answer.
     pub(crate) fn is_asked(&self) -> bool {
         self.questions.borrow().iter().any(|question| !question.stale)
@@ -69,6 +75,11 @@ impl Shelf {
     /// The queue was purged, or is gone.
     pub(crate) fn note_purged(&self) {
         self.questions.borrow_mut().iter_mut().for_each(|question| question.stale = true);
+    }
+
+    /// Nobody waits for an answer any more.
+    pub(crate) fn forget_questions(&self) {
+        self.questions.borrow_mut().clear();
     }
 
     /// The queue is gone with all it had.
@@ -97,7 +108,7 @@ impl Shelf {
             let Some((seq, message)) = messages.get(&id) else { continue };
             assert!(self.is_settled(*seq), "{id:?} is read before it is settled");
             bytes += message.memory_bytes();
-            let attempts = self.attempts.borrow().get(&id).copied().unwrap_or_default();
+            let attempts = self.attempts(id);
             found.push((id, message.clone(), attempts));
             if bytes >= max_bytes {
                 return Read { messages: found, up_to: id };
@@ -137,6 +148,7 @@ impl Backing for Shelf {
 
     fn count(&self, kept: &Kept, _: &mut Wakes) {
         if kept.seq != Seq::NONE {
+            assert!(self.messages.borrow().contains_key(&kept.id), "{:?} is not there", kept.id);
             self.attempts.borrow_mut().insert(kept.id, kept.attempts);
         }
     }

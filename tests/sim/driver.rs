@@ -1,16 +1,19 @@
 //! Uses a store as a broker would, at random, and notes what it asks for and what it is promised.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use warren::message::{Body, LINK_FROM_BYTES, Message, MessageId, Seq, address};
+use warren::message::{Attempts, Body, LINK_FROM_BYTES, Message, MessageId, Seq, address};
 use warren::outbox::Wakes;
 use warren::store::{Definition, OnFailure, QueueId, Recovered, Store, StoreError, StoreOptions};
 
 use super::machine::{Event, Gate, Machine};
-use super::model::{Found, Model, Op, body_of, exchange_definition, queue_definition, read_all};
+use super::model::{
+    Found, Model, Op, Ref, body_of, exchange_definition, queue_definition, read_all,
+};
 use super::random::Random;
 
 /// Small, so that a test fills many.
@@ -18,6 +21,8 @@ pub const SEGMENT_BYTES: u64 = 64 * 1024;
 /// Longer than any disk in memory takes.
 const DEADLINE: Duration = Duration::from_secs(30);
 const QUEUES_MAX: usize = 4;
+/// Levels of a queue; most messages are on the lowest.
+const LEVELS: usize = 4;
 
 /// Opens a store on a machine.
 pub fn open(machine: &Arc<Machine>) -> Result<(Arc<Store>, Recovered), StoreError> {
@@ -29,7 +34,9 @@ struct Queue {
     id: QueueId,
     /// `None` for one that does not survive.
     definition: Option<Definition>,
+    /// The last sequence that was given.
     last: u64,
+    /// In the order in which they came, whatever their levels.
     living: Vec<(u64, Seq)>,
 }
 
@@ -42,6 +49,8 @@ pub struct Driver {
     pub was_full: bool,
     wakes: Wakes,
     queues: Vec<Queue>,
+    /// How often those have come back that have.
+    attempts: BTreeMap<Ref, Attempts>,
 }
 
 impl Driver {
@@ -54,12 +63,13 @@ impl Driver {
             let (id, definition) = (queue.id, Some(definition.clone()));
             let last = found.last.get(&id).copied().unwrap_or(0);
             let own = found.messages.keys().filter(|at| at.0 == id);
-            let living = own.map(|at| (at.1, Seq::ON_DISK)).collect();
+            let mut living: Vec<_> = own.map(|at| (at.1, Seq::ON_DISK)).collect();
+            living.sort_by_key(|(id, _)| MessageId(*id).sequence());
             queues.push(Queue { id, definition, last, living });
         }
         machine.note(Event::Opened);
-        let wakes = Wakes::default();
-        Self { machine, store, model, random, was_full: false, wakes, queues }
+        let (wakes, attempts) = (Wakes::default(), found.attempts.clone());
+        Self { machine, store, model, random, was_full: false, wakes, queues, attempts }
     }
 
     /// Does something, so many times.
@@ -75,9 +85,15 @@ impl Driver {
     fn step(&mut self) {
         match self.random.below(100) {
             _ if self.queues.is_empty() => self.declare(true),
-            0..=29 => self.publish(),
-            30..=39 => self.publish_to_several(),
-            40..=59 => self.remove_some(),
+            0..=26 => self.publish(),
+            27..=35 => self.publish_to_several(),
+            36..=45 => self.remove_some(),
+            46..=48 => self.publish_again(),
+            49..=54 => self.dead_letter(),
+            55..=59 => {
+                let at = self.random.below(self.queues.len());
+                self.count(at);
+            }
             60..=63 => self.remove_many(),
             64..=75 => self.settle(),
             76..=81 => self.define_or_forget(),
@@ -114,11 +130,12 @@ impl Driver {
         (Message::new(&address(b"", b"q"), &[0, 0], kind, persistent), body, persistent)
     }
 
-    /// The next id of a queue; now and then on another page of its index.
+    /// The next id of a queue, on some level; now and then on another page of its index.
     fn next_id(&mut self, queue: usize) -> u64 {
         let skip = if self.random.one_in(12) { 700 } else { 1 };
         self.queues[queue].last += skip;
-        self.queues[queue].last
+        let level = if self.random.one_in(3) { self.random.below(LEVELS) } else { 0 };
+        MessageId::in_level(level as u16, self.queues[queue].last).0
     }
 
     pub fn publish(&mut self) {
@@ -147,8 +164,105 @@ impl Driver {
                 // A consumer was faster than the next queue.
                 self.remove(at, 1);
             }
+            if self.random.one_in(6) {
+                self.count_around(seq);
+            }
         }
         self.store.end(seq, &mut self.wakes);
+    }
+
+    /// What was settled when it was sent is put back to its place, since it was not seen.
+    fn publish_again(&mut self) {
+        let at = self.random.below(self.queues.len());
+        let queue = self.queues[at].id;
+        let Some((id, seq)) = self.queues[at].living.last().copied() else { return };
+        if self.random.one_in(2) {
+            self.count_at(at, self.queues[at].living.len() - 1);
+            self.settle();
+        }
+        let (body, persistent) = self.published((queue, id));
+        let message = Message::new(&address(b"", b"q"), &[0, 0], Body::Inline(&body), persistent);
+        self.ask(Op::Remove(vec![(queue, id)]));
+        self.store.remove(queue, &[(MessageId(id), seq)], &mut self.wakes);
+        self.attempts.remove(&(queue, id));
+        if self.random.one_in(2) {
+            self.wakes.flush();
+        }
+        self.ask(Op::Publish { refs: vec![(queue, id)], body, persistent });
+        let seq = self.store.append(queue, MessageId(id), &message, &mut self.wakes);
+        if let Some(last) = self.queues[at].living.last_mut() {
+            last.1 = seq;
+        }
+    }
+
+    /// A message comes back, is written, and comes back again, while nothing from `open` on can be
+    /// written.
+    fn count_around(&mut self, open: Seq) {
+        let newest = |queue: &Queue| queue.living.last().is_some_and(|(_, seq)| *seq < open);
+        let Some(at) = self.queues.iter().position(newest) else { return };
+        let (_, seq) = *self.queues[at].living.last().expect("just looked at");
+        self.count_at(at, self.queues[at].living.len() - 1);
+        if self.wait(seq) {
+            self.count_at(at, self.queues[at].living.len() - 1);
+        }
+    }
+
+    /// One of a queue's messages has come back.
+    fn count(&mut self, at: usize) {
+        if let Some(which) = self.queues[at].living.len().checked_sub(1) {
+            let which = if self.random.one_in(2) { which } else { self.random.below(which + 1) };
+            self.count_at(at, which);
+        }
+    }
+
+    fn count_at(&mut self, at: usize, which: usize) {
+        let (queue, (id, seq)) = (self.queues[at].id, self.queues[at].living[which]);
+        let before = self.attempts.get(&(queue, id)).copied().unwrap_or_default();
+        // Like no other number.
+        let failed = self.model.ops.len() as u32;
+        let attempts = Attempts { failed, acquired: before.acquired + 1 };
+        self.attempts.insert((queue, id), attempts);
+        self.ask(Op::Count((queue, id), attempts));
+        self.store.count(queue, MessageId(id), seq, attempts, &mut self.wakes);
+    }
+
+    /// A message has died: copies of it go to other queues, and then it goes.
+    fn dead_letter(&mut self) {
+        let from = self.random.below(self.queues.len());
+        let Some(last) = self.queues[from].living.len().checked_sub(1) else { return };
+        let which = if self.random.one_in(2) { last } else { 0 };
+        let (queue, (id, seq)) = (self.queues[from].id, self.queues[from].living.remove(which));
+        let (body, persistent) = self.published((queue, id));
+        let kind = Body::Linked(vec![body.clone()]);
+        let message = Message::new(&address(b"", b"q"), &[0, 0], kind, persistent);
+        let count = 1 + self.random.below(2);
+        let targets: Vec<usize> =
+            (0..count).map(|_| self.random.below(self.queues.len())).collect();
+        let ids: Vec<(usize, u64)> = targets.into_iter().map(|to| (to, self.next_id(to))).collect();
+        let copies: Vec<Ref> = ids.iter().map(|(to, id)| (self.queues[*to].id, *id)).collect();
+        self.ask(Op::Publish { refs: copies.clone(), body, persistent });
+        let seq_of_copies = self.store.begin(&message);
+        for (to, id) in ids {
+            self.store.add(seq_of_copies, self.queues[to].id, MessageId(id));
+            self.queues[to].living.push((id, seq_of_copies));
+        }
+        self.store.end(seq_of_copies, &mut self.wakes);
+        self.ask(Op::RemoveBehind { of: (queue, id), copies });
+        self.store.remove_behind(queue, &[(MessageId(id), seq)], &mut self.wakes);
+        if self.random.one_in(2) {
+            self.wakes.flush();
+        }
+    }
+
+    /// The body of a message, and whether it survives.
+    fn published(&self, at: Ref) -> (Bytes, bool) {
+        let of = |op: &Op| match op {
+            Op::Publish { refs, body, persistent } if refs.contains(&at) => {
+                Some((body.clone(), *persistent))
+            }
+            _ => None,
+        };
+        self.model.ops.iter().find_map(of).expect("it was published")
     }
 
     /// Removes some of the newest or oldest messages of a queue.
@@ -173,8 +287,12 @@ impl Driver {
         self.settle();
         let at = self.random.below(self.queues.len());
         let Queue { id, living, .. } = &mut self.queues[at];
-        let (queue, count) = (*id, living.len() * 2 / 3);
-        let gone: Vec<u64> = living.drain(..count).map(|(id, _)| id).collect();
+        let queue = *id;
+        let Some(level) = living.first().map(|(id, _)| MessageId(*id).level()) else { return };
+        let mut gone: Vec<u64> = living.iter().map(|(id, _)| *id).collect();
+        gone.retain(|id| MessageId(*id).level() == level);
+        gone.truncate(gone.len() * 2 / 3);
+        living.retain(|(id, _)| !gone.contains(id));
         let (Some(first), Some(last)) = (gone.first().copied(), gone.last().copied()) else {
             return;
         };
@@ -266,16 +384,15 @@ impl Driver {
         }
         for queue in &self.queues {
             let read = read_all(&self.store, queue.id);
-            let ids: Vec<u64> = read.iter().map(|(id, _)| id.0).collect();
-            let living: Vec<u64> = queue.living.iter().map(|(id, _)| *id).collect();
+            let ids: Vec<u64> = read.iter().map(|(id, ..)| id.0).collect();
+            let mut living: Vec<u64> = queue.living.iter().map(|(id, _)| *id).collect();
+            living.sort_unstable();
             assert_eq!(ids, living, "{:?}", queue.id);
-            for (id, message) in read {
+            for (id, message, attempts) in read {
                 let at = (queue.id, id.0);
-                let of = |op: &Op| match op {
-                    Op::Publish { refs, body, .. } if refs.contains(&at) => Some(body.clone()),
-                    _ => None,
-                };
-                assert_eq!(self.model.ops.iter().find_map(of), Some(body_of(&message)), "{at:?}");
+                assert_eq!(self.published(at).0, body_of(&message), "{at:?}");
+                let expected = self.attempts.get(&at).copied().unwrap_or_default();
+                assert_eq!(attempts, expected, "{at:?}");
             }
         }
     }

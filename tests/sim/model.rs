@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
-use warren::message::{Message, MessageId};
+use warren::message::{Attempts, Message, MessageId};
 use warren::store::{
-    Definition, ExchangeDefinition, QueueDefinition, QueueId, Recovered, Store, Wanted,
+    Definition, ExchangeDefinition, QueueDefinition, QueueId, Recovered, RecoveredLevel, Store,
+    Wanted,
 };
 
 use super::machine::Event;
@@ -16,10 +17,24 @@ pub type Ref = (QueueId, u64);
 /// What was asked for, in the order of the asking.
 #[derive(Clone, Debug)]
 pub enum Op {
-    Publish { refs: Vec<Ref>, body: Bytes, persistent: bool },
+    Publish {
+        refs: Vec<Ref>,
+        body: Bytes,
+        persistent: bool,
+    },
     Remove(Vec<Ref>),
+    /// One that these copies of it stand for, which were published before.
+    RemoveBehind {
+        of: Ref,
+        copies: Vec<Ref>,
+    },
+    /// How often a message has come back.
+    Count(Ref, Attempts),
     Define(Definition),
-    Forget { key: Vec<u8>, queue: Option<QueueId> },
+    Forget {
+        key: Vec<u8>,
+        queue: Option<QueueId>,
+    },
     Drop(QueueId),
     Fence,
 }
@@ -57,6 +72,8 @@ pub struct Known {
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     pub messages: BTreeMap<Ref, Bytes>,
+    /// How often those have come back that have.
+    pub attempts: BTreeMap<Ref, Attempts>,
     pub definitions: Vec<Definition>,
     pub last: HashMap<QueueId, u64>,
     /// A queue made now would have this number.
@@ -65,9 +82,21 @@ pub struct Found {
 
 struct Fate<'a> {
     published: usize,
+    /// It may have been published before, removed, and published again under the same id.
+    first_published: usize,
     removed: Option<usize>,
+    /// Likewise, and what stands for it.
+    removed_behind: Option<(usize, &'a [Ref])>,
+    /// How often it has come back, since when.
+    counted: Vec<(usize, Attempts)>,
     body: &'a Bytes,
     persistent: bool,
+}
+
+impl Fate<'_> {
+    fn is_removed(&self) -> bool {
+        self.removed.is_some() || self.removed_behind.is_some()
+    }
 }
 
 impl Known {
@@ -96,6 +125,7 @@ impl Model {
         for (at, body) in &found.messages {
             ops.push(Op::Publish { refs: vec![*at], body: body.clone(), persistent: true });
         }
+        ops.extend(found.attempts.iter().map(|(at, attempts)| Op::Count(*at, *attempts)));
         let (told_last, told_next_queue) = (found.last.clone(), found.next_queue);
         Self { before: ops.len(), ops, told_last, told_next_queue }
     }
@@ -117,7 +147,7 @@ impl Model {
         self.check_definitions(known, horizon, &found)?;
         let defined = queues_of(&found.definitions);
         for (at, fate) in &fates {
-            let must = fate.persistent && fate.published < horizon && fate.removed.is_none();
+            let must = fate.persistent && fate.published < horizon && !fate.is_removed();
             if must && defined.contains(&at.0) && !found.messages.contains_key(at) {
                 return Err(format!("{at:?} of operation {} is lost", fate.published));
             }
@@ -125,6 +155,8 @@ impl Model {
         if let Some(stray) = found.messages.keys().find(|at| !defined.contains(&at.0)) {
             return Err(format!("{stray:?} is there, but its queue is not defined"));
         }
+        check_copies(&fates, horizon, &found, &defined)?;
+        check_attempts(known, &fates, &found)?;
         self.check_ids(known, horizon, &fates, start)?;
         found.next_queue = self.check_next_queue(horizon, &fates, store)?;
         Ok(found)
@@ -132,13 +164,25 @@ impl Model {
 
     /// What becomes of each message that may have been published.
     fn fates(&self, known: &Known) -> HashMap<Ref, Fate<'_>> {
-        let mut fates = HashMap::new();
+        let mut fates: HashMap<Ref, Fate<'_>> = HashMap::new();
         for (number, op) in self.ops.iter().take(known.asked).enumerate() {
             match op {
                 Op::Publish { refs, body, persistent } => {
                     let persistent = *persistent;
                     for at in refs {
-                        let fate = Fate { published: number, removed: None, body, persistent };
+                        let before = fates.remove(at);
+                        let fate = Fate {
+                            published: number,
+                            first_published: before.as_ref().map_or(number, |b| b.first_published),
+                            removed: None,
+                            removed_behind: None,
+                            counted: before.map_or_else(Vec::new, |mut before: Fate<'_>| {
+                                before.counted.push((number, Attempts::default()));
+                                before.counted
+                            }),
+                            body,
+                            persistent,
+                        };
                         fates.insert(*at, fate);
                     }
                 }
@@ -147,6 +191,16 @@ impl Model {
                         if let Some(fate) = fates.get_mut(at) {
                             fate.removed = Some(number);
                         }
+                    }
+                }
+                Op::RemoveBehind { of, copies } => {
+                    if let Some(fate) = fates.get_mut(of) {
+                        fate.removed_behind = Some((number, copies));
+                    }
+                }
+                Op::Count(at, attempts) => {
+                    if let Some(fate) = fates.get_mut(at) {
+                        fate.counted.push((number, *attempts));
                     }
                 }
                 Op::Define(_) | Op::Forget { .. } | Op::Drop(_) | Op::Fence => {}
@@ -167,18 +221,24 @@ impl Model {
             if told.count() != all.len() as u64 {
                 return Err(format!("{queue:?} is said to have {} of {}", told.count(), all.len()));
             }
-            let bytes: usize = all.iter().map(|(_, message)| message.body_bytes()).sum();
-            if told.levels.iter().map(|level| level.body_bytes).sum::<u64>() != bytes as u64 {
-                return Err(format!("{queue:?} is not said to have {bytes} octets: {told:?}"));
-            }
-            for (id, message) in all {
-                let levels = told.levels.iter();
-                let within = levels.filter(|level| (level.first..=level.last).contains(&id));
-                if before >= Some(id) || within.count() != 1 {
+            let mut levels: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+            for (id, message, attempts) in all {
+                let within = |level: &&RecoveredLevel| (level.first..=level.last).contains(&id);
+                if before >= Some(id) || told.levels.iter().filter(within).count() != 1 {
                     return Err(format!("{queue:?}: {id:?} after {before:?}, told {told:?}"));
                 }
                 before = Some(id);
+                let level = levels.entry(id.level()).or_default();
+                *level = (level.0 + 1, level.1 + message.body_bytes() as u64);
                 found.messages.insert((queue, id.0), body_of(&message));
+                if attempts != Attempts::default() {
+                    found.attempts.insert((queue, id.0), attempts);
+                }
+            }
+            let of =
+                |level: &RecoveredLevel| (level.first.level(), (level.count, level.body_bytes));
+            if told.levels.iter().map(of).ne(levels.clone()) {
+                return Err(format!("{queue:?} has {levels:?} and is said to have {told:?}"));
             }
             if told.last > 0 {
                 found.last.insert(queue, told.last);
@@ -206,7 +266,7 @@ impl Model {
             if let Some(removed) = fate.removed.filter(|removed| *removed < known.kept) {
                 return Err(format!("{at:?} was removed by operation {removed} and is back"));
             }
-            horizon = horizon.max(fate.published + 1);
+            horizon = horizon.max(fate.first_published + 1);
         }
         for definition in &found.definitions {
             let by = |op: &Op| matches!(op, Op::Define(defined) if defined == definition);
@@ -263,7 +323,7 @@ impl Model {
             // Struck out before it was written, an id may be given again: nothing tells of it.
             let sure = fate.removed.is_none() && fate.persistent && fate.published < horizon;
             let last = used.entry(*queue).or_default();
-            *last = (*last).max(if sure { *id } else { 0 });
+            *last = (*last).max(if sure { MessageId(*id).sequence() } else { 0 });
         }
         for queue in queues_of(&start.definitions) {
             let told = start.queues.get(&queue).cloned().unwrap_or_default();
@@ -305,10 +365,62 @@ impl Model {
     }
 }
 
-pub fn read_all(store: &Store, queue: QueueId) -> Vec<(MessageId, Message)> {
+/// A message that was removed behind its copies is not there any more if anything is that came
+/// later, and one that is not there has copies, as far as they were not removed in their turn.
+fn check_copies(
+    fates: &HashMap<Ref, Fate<'_>>,
+    horizon: usize,
+    found: &Found,
+    defined: &BTreeSet<QueueId>,
+) -> Result<(), String> {
+    for (at, fate) in fates {
+        let Some((number, copies)) = fate.removed_behind else { continue };
+        let is_there = found.messages.contains_key(at);
+        if is_there && number < horizon {
+            return Err(format!("{at:?} was removed by operation {number} and is back"));
+        }
+        let must = fate.persistent && fate.published < horizon && fate.removed.is_none();
+        if is_there || !must || !defined.contains(&at.0) {
+            continue;
+        }
+        let is_missing = |copy: &&Ref| {
+            let may_be_gone = |fate: &Fate<'_>| {
+                let again = fate.first_published < fate.published;
+                fate.is_removed() || (again && fate.published >= horizon)
+            };
+            let was_removed = fates.get(*copy).is_some_and(may_be_gone);
+            defined.contains(&copy.0) && !was_removed && !found.messages.contains_key(*copy)
+        };
+        if let Some(copy) = copies.iter().find(is_missing) {
+            return Err(format!("{at:?} is gone, and there is no {copy:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// How often a message has come back is known from when that was on disk on, and of no other one.
+fn check_attempts(
+    known: &Known,
+    fates: &HashMap<Ref, Fate<'_>>,
+    found: &Found,
+) -> Result<(), String> {
+    for at in found.messages.keys() {
+        let counted = fates.get(at).map_or(&[][..], |fate| &fate.counted);
+        let sure = counted.iter().rposition(|(number, _)| *number < known.kept);
+        let may = counted.iter().skip(sure.unwrap_or(0)).map(|(_, attempts)| *attempts);
+        let mut may = may.chain(sure.is_none().then(Attempts::default));
+        let is = found.attempts.get(at).copied().unwrap_or_default();
+        if !may.any(|attempts| attempts == is) {
+            return Err(format!("{at:?} is said to have {is:?}, of {counted:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// All messages of a queue, and how often they have come back.
+pub fn read_all(store: &Store, queue: QueueId) -> Vec<(MessageId, Message, Attempts)> {
     let wanted = Wanted::Range { first: MessageId(0), last: MessageId(u64::MAX) };
-    let read = store.read_now(queue, &wanted, usize::MAX);
-    read.messages.into_iter().map(|(id, message, _)| (id, message)).collect()
+    store.read_now(queue, &wanted, usize::MAX).messages
 }
 
 pub fn body_of(message: &Message) -> Bytes {
@@ -330,6 +442,7 @@ pub fn queues_of(definitions: &[Definition]) -> BTreeSet<QueueId> {
 fn queues_in(op: &Op) -> Vec<QueueId> {
     match op {
         Op::Publish { refs, .. } | Op::Remove(refs) => refs.iter().map(|at| at.0).collect(),
+        Op::RemoveBehind { of: at, .. } | Op::Count(at, _) => vec![at.0],
         Op::Define(Definition::Queue(queue)) => vec![queue.id],
         Op::Drop(queue) => vec![*queue],
         Op::Forget { queue, .. } => queue.iter().copied().collect(),

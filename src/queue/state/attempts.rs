@@ -1,4 +1,4 @@
-//! How often a message has come back, and when that is too often.
+//! Messages that come back: how often they have, and when that is too often.
 //!
 //! In a quorum queue a negative acknowledgement is no failure; in a classic one with a limit, which
 //! RabbitMQ does not have, every return is.
@@ -6,6 +6,7 @@
 use super::QueueState;
 use crate::outbox::Wakes;
 use crate::queue::backing::Backing;
+use crate::queue::death::Reason;
 use crate::queue::kept::Kept;
 use crate::queue::options::QueueKind;
 
@@ -15,7 +16,36 @@ impl QueueState {
         self.nature.counts(&self.rules)
     }
 
-    pub(super) fn count_attempt(
+    /// A delivery that a client has seen comes back.
+    pub(super) fn put_back(
+        &mut self,
+        kept: Kept,
+        failed: bool,
+        backing: &impl Backing,
+        wakes: &mut Wakes,
+    ) {
+        if self.closed {
+            return;
+        }
+        let mut kept = Kept { redelivered: true, ..kept };
+        if self.nature.counts(&self.rules) {
+            self.count_attempt(&mut kept, failed, backing, wakes);
+            if self.has_failed_too_often(&kept) {
+                return self.bury(kept, Reason::DeliveryLimit);
+            }
+        }
+        self.put_in_place(kept, backing);
+    }
+
+    /// It goes back to its place as it is.
+    pub(super) fn put_in_place(&mut self, kept: Kept, backing: &impl Backing) {
+        let level = kept.id.level();
+        self.note_return(&kept);
+        self.ready.put_back(kept, backing);
+        self.note_head(level);
+    }
+
+    fn count_attempt(
         &self,
         kept: &mut Kept,
         failed: bool,
@@ -28,7 +58,7 @@ impl QueueState {
         backing.count(kept, wakes);
     }
 
-    pub(super) fn has_failed_too_often(&self, kept: &Kept) -> bool {
+    fn has_failed_too_often(&self, kept: &Kept) -> bool {
         self.rules.delivery_limit.is_some_and(|limit| kept.attempts.failed > limit)
     }
 }

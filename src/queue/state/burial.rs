@@ -70,10 +70,16 @@ impl QueueState {
         }
     }
 
+    /// Those that are still to be brought on, in the order in which they will be.
+    pub fn dying(&self) -> impl Iterator<Item = &Dead> {
+        self.burial.dying.iter()
+    }
+
     /// True if somebody has to bring the dead on, and nobody else will.
     #[inline]
     pub fn begins_burial(&mut self) -> bool {
-        let begins = !self.burial.dying.is_empty() && !self.burial.under_way;
+        let anybody = !self.burial.dying.is_empty() && self.rules.dead_letter.is_some();
+        let begins = anybody && !self.burial.under_way;
         self.burial.under_way |= begins;
         begins
     }

@@ -9,6 +9,7 @@ use crate::message::{Message, Traits};
 use crate::outbox::Wakes;
 use crate::queue::backing::Backing;
 use crate::queue::death::Reason;
+use crate::queue::kept::Kept;
 
 /// So many messages expire in one step at most: it is done under the queue's lock.
 const EXPIRE_MAX: usize = 1024;
@@ -20,12 +21,14 @@ pub(super) struct Expiry {
     may_have_own: bool,
     /// The heads of all levels have to be looked at.
     look_at_all: bool,
+    /// The earliest time of those that have become heads of their levels since it was asked for.
+    noted_ms: Option<u64>,
 }
 
 impl Expiry {
     /// Nothing is known of what is there.
     pub(super) fn unknown(is_something: bool) -> Self {
-        Self { may_have_own: is_something, look_at_all: is_something }
+        Self { may_have_own: is_something, look_at_all: is_something, noted_ms: None }
     }
 
     /// The heads of all levels are to be looked at.
@@ -55,14 +58,19 @@ impl QueueState {
         (self.rules.message_ttl_ms.is_some() || self.expiry.may_have_own) && !self.ready.is_empty()
     }
 
-    /// When a message expires.
-    fn expires_ms(&self, message: &Message) -> Option<u64> {
-        let own = message
-            .traits()
-            .has(Traits::EXPIRES)
-            .then(|| Properties::check(message.properties()).ok().and_then(|p| p.expiration_ms()));
-        let ttl_ms = own.flatten().into_iter().chain(self.rules.message_ttl_ms).min()?;
-        Some(message.published_ms().saturating_add(ttl_ms))
+    /// A message comes back. One that is not in memory may be any.
+    pub(super) fn note_return(&mut self, kept: &Kept) {
+        let has_own = |message: &Message| message.traits().has(Traits::EXPIRES);
+        self.expiry.may_have_own |= kept.message.as_ref().is_none_or(has_own);
+    }
+
+    /// Another message may be the first of that level.
+    pub(super) fn note_head(&mut self, level: u16) {
+        if self.may_expire() {
+            let ttl_ms = self.rules.message_ttl_ms;
+            let head_ms = self.ready.front_of(level).and_then(|head| expires_ms(head, ttl_ms));
+            self.expiry.noted_ms = self.expiry.noted_ms.into_iter().chain(head_ms).min();
+        }
     }
 
     /// Whether a message's time is up.
@@ -71,7 +79,8 @@ impl QueueState {
         if self.rules.message_ttl_ms.is_none() && !message.traits().has(Traits::EXPIRES) {
             return false;
         }
-        self.expires_ms(message).is_some_and(|expires_ms| expires_ms <= now_ms)
+        let expires_ms = expires_ms(message, self.rules.message_ttl_ms);
+        expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms)
     }
 
     /// Drops what has expired at the head.
@@ -123,15 +132,20 @@ impl QueueState {
 
     /// When the first of the heads expires, as far as they are in memory.
     fn first_expiry_ms(&mut self) -> Option<u64> {
-        let mut fronts: Vec<Message> = Vec::new();
-        self.ready.each_front(|_, front| fronts.extend(front.cloned()));
-        fronts.iter().filter_map(|front| self.expires_ms(front)).min()
+        let (ttl_ms, mut first_ms) = (self.rules.message_ttl_ms, None);
+        self.ready.each_front(|_, front| {
+            let front_ms = front.and_then(|front| expires_ms(front, ttl_ms));
+            first_ms = first_ms.into_iter().chain(front_ms).min();
+        });
+        first_ms
     }
 
-    /// When something is to be done that nobody else will ask for: `None` for never. Cheap while
-    /// that is known already; `all` looks at everything.
+    /// When something is to be done that nobody else will ask for: `None` for never, or no earlier
+    /// than was asked for. `all` looks at everything, else only at what may have changed.
     pub(super) fn next_expiry_ms(&mut self, all: bool, now_ms: u64) -> Option<u64> {
+        let noted_ms = self.expiry.noted_ms.take();
         if !self.may_expire() {
+            self.expiry.may_have_own &= !self.ready.is_empty();
             return None;
         }
         if self.expiry.look_at_all {
@@ -140,13 +154,18 @@ impl QueueState {
         if all {
             return self.first_expiry_ms();
         }
-        // Only per-message expirations can be shorter than what is behind them.
-        if self.armed_ms.is_some() && !self.expiry.may_have_own {
-            return None;
-        }
-        let entry = self.ready.pop()?;
-        let expires_ms = self.expires_ms(&entry.message);
-        self.ready.unpop(entry);
-        expires_ms
+        let ttl_ms = self.rules.message_ttl_ms;
+        let front_ms = self.ready.front().and_then(|front| expires_ms(front, ttl_ms));
+        noted_ms.into_iter().chain(front_ms).min()
     }
+}
+
+/// When a message expires in a queue with that time to live.
+fn expires_ms(message: &Message, queue_ttl_ms: Option<u64>) -> Option<u64> {
+    let own = message
+        .traits()
+        .has(Traits::EXPIRES)
+        .then(|| Properties::check(message.properties()).ok().and_then(|p| p.expiration_ms()));
+    let ttl_ms = own.flatten().into_iter().chain(queue_ttl_ms).min()?;
+    Some(message.published_ms().saturating_add(ttl_ms))
 }

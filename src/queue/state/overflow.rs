@@ -22,7 +22,9 @@ impl QueueState {
     }
 
     fn would_exceed(&self, more: u64, more_bytes: u64) -> bool {
-        let (waiting, waiting_bytes) = self.burial.waiting();
+        // Other rules may be in force since they began to wait: then they will not wait for long.
+        let keeps_dead = self.rules.dead_letter.as_ref().is_some_and(|to| to.at_least_once);
+        let (waiting, waiting_bytes) = if keeps_dead { self.burial.waiting() } else { (0, 0) };
         let count = self.ready.len() as u64 + waiting + more;
         let bytes = self.ready.body_bytes() + waiting_bytes + more_bytes;
         self.rules.max_length.is_some_and(|max| count > max)
@@ -32,7 +34,7 @@ impl QueueState {
     /// Whether a message would be too much. One that a consumer takes at once needs no room.
     #[inline]
     pub(super) fn has_no_room_for(&self, message: &Message) -> bool {
-        let passes = self.ready.is_empty() && self.consumers.someone_has_room();
+        let passes = self.ready.is_empty() && self.consumers.any_with_room();
         !passes && self.would_exceed(1, message.body_bytes() as u64)
     }
 
