@@ -198,6 +198,30 @@ async fn the_next_single_active_consumer_takes_over() {
     broker.stop_and_check().await;
 }
 
+/// What a cancelled consumer holds stays with its channel, and its tag may be another's by now.
+#[tokio::test]
+async fn a_newer_consumer_of_the_same_tag_stays() {
+    let Some(broker) = broker_with(None).await else { return };
+    let mut peer = broker.peer().await;
+    let (jobs, others) = (&unique("jobs"), &unique("others"));
+    peer.declare(jobs).await;
+    peer.declare(others).await;
+    put(&mut peer, jobs, &[b"1"]).await;
+    let mut slow = broker.peer().await;
+    slow.ask(consume(jobs, "c").args(timeout_of(SHORT_MS)), consume_ok("c")).await;
+    slow.expect(deliver("c", 1, false, b"1")).await;
+    slow.ask(cancel("c"), cancel_ok("c")).await;
+    slow.ask(consume(others, "c"), consume_ok("c")).await;
+    // What it held goes back all the same, and nobody is told of an end that was asked for.
+    peer.until_counts(jobs, 1, 0).await;
+    slow.expect_nothing_until_reply().await;
+    put(&mut peer, others, &[b"2"]).await;
+    slow.expect(deliver("c", 2, false, b"2")).await;
+    slow.close_channel(1).await;
+    peer.until_counts(others, 1, 0).await;
+    broker.stop_and_check().await;
+}
+
 // Which time it has
 
 #[tokio::test]

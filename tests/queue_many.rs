@@ -81,7 +81,7 @@ fn all_of_many_dead_are_brought_on_in_order_and_once() {
     assert_eq!(shelf.ids().len(), MANY as usize, "they are in the store until they are elsewhere");
     let mut brought = Vec::new();
     for _ in 0..STEPS_MAX {
-        let Some((dead, _)) = queue.take_dying() else { break };
+        let Some((dead, _)) = queue.take_dying(&shelf, &mut Wakes::at(BEGIN_MS)) else { break };
         assert!(dead.iter().all(|dead| dead.reason == Reason::Expired));
         brought.extend(dead.into_iter().map(|dead| dead.kept.id));
     }

@@ -449,3 +449,65 @@ async fn publishing_and_purging_are_no_uses() {
     assert!(started.elapsed() >= millis(LEASE_MS / 2), "not too early");
     broker.stop_and_check().await;
 }
+
+#[tokio::test]
+async fn a_lease_begins_when_a_silent_consumer_has_gone() {
+    let broker = TestBroker::start().await;
+    let mut peer = broker.peer().await;
+    let jobs = &unique("jobs");
+    peer.make(jobs, declare_with(jobs, &[("x-expires", int(LEASE_MS))])).await;
+    let mut silent = broker.peer().await;
+    silent.ask(consume(jobs, "c"), consume_ok("c")).await;
+    // So long nothing happens on its connection.
+    peer.elapse(LEASE_MS * 3 / 2).await;
+    let went = Instant::now();
+    silent.end_sending().await;
+    peer.expect_gone(jobs).await;
+    assert!(went.elapsed() > millis(LEASE_MS * 9 / 10), "after {:?}", went.elapsed());
+    broker.stop_and_check().await;
+}
+
+/// Its own time goes on while it is out, whatever becomes of the rest of the queue.
+#[tokio::test]
+async fn what_comes_back_to_a_purged_queue_expires() {
+    let broker = TestBroker::start().await;
+    let mut peer = broker.peer().await;
+    for kind in KINDS {
+        let (jobs, dead) = (&unique("jobs"), &unique("dead"));
+        peer.declare(dead).await;
+        peer.make(jobs, declare_kind(kind, jobs, &with_target(dead, &[]))).await;
+        let mut other = broker.peer().await;
+        peer.put(publish("", jobs, b"one").with(expiration(SHORT_MS))).await;
+        peer.put(publish("", jobs, b"two")).await;
+        other.ask(get(jobs), get_ok(1, false, 1, b"one")).await;
+        peer.ask(queue_purge(jobs), queue_purge_ok(1)).await;
+        other.send(reject(1, Requeue::Yes)).await;
+        peer.take_all(dead, &[b"one"]).await;
+        peer.expect_ready(jobs, 0).await;
+    }
+    broker.stop_and_check().await;
+}
+
+/// It has less time left than all that came after it.
+#[tokio::test]
+async fn what_comes_back_expires_before_what_is_newer() {
+    let broker = TestBroker::start().await;
+    let mut peer = broker.peer().await;
+    let (jobs, dead) = (&unique("jobs"), &unique("dead"));
+    peer.declare(dead).await;
+    let ms = 6 * LEASE_MS;
+    peer.make(jobs, declare_source(jobs, dead, &[ttl(ms)])).await;
+    peer.ask(qos(1), qos_ok()).await;
+    peer.ask(consume(jobs, "c"), consume_ok("c")).await;
+    peer.send(publish("", jobs, b"old")).await;
+    peer.expect(deliver("c", 1, false, b"old")).await;
+    peer.elapse(ms * 2 / 3).await;
+    let published = Instant::now();
+    peer.put(publish("", jobs, b"new")).await;
+    peer.ask(cancel("c"), cancel_ok("c")).await;
+    peer.send(reject(1, Requeue::Yes)).await;
+    peer.take_all(dead, &[b"old"]).await;
+    // A third of the time is left; RabbitMQ looks up to a second late.
+    assert!(published.elapsed() < millis(ms * 2 / 3), "after {:?}", published.elapsed());
+    broker.stop_and_check().await;
+}

@@ -124,7 +124,7 @@ impl Delayed {
         let seq = hand_over(id, &message, wakes);
         let attempts = Attempts::default();
         let entry = Entry { id, seq, redelivered: false, attempts, message };
-        let Some(run) = self.runs.get_mut(&level) else {
+        let Some(run) = self.runs.get_mut(&level).filter(|_| level != STRAYS) else {
             self.hold_stray(due_ms, entry, backing);
             return seq;
         };
@@ -204,8 +204,18 @@ impl Delayed {
         due
     }
 
+    /// Strays that a start has found are in no order: each gets its place once it has been read.
+    fn sort_strays(&mut self, backing: &impl Backing) {
+        while let Some(entry) = self.runs.get_mut(&STRAYS).and_then(|run| run.ready.pop()) {
+            self.hold_stray(due_ms(&entry.message), entry, backing);
+        }
+    }
+
     /// The first message of a run has changed.
     fn look_at(&mut self, level: u16, backing: &impl Backing) {
+        if level == STRAYS {
+            self.sort_strays(backing);
+        }
         let Some(run) = self.runs.get_mut(&level) else { return };
         if run.ready.is_empty() {
             run.ready.give_window_back(backing);
@@ -287,3 +297,6 @@ impl Delayed {
         handed_over
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,13 +127,19 @@ impl Queue {
 
     #[cold]
     fn look_after_now(&self, state: &mut QueueState, wakes: &mut Wakes) {
-        let Some(this) = self.this.upgrade() else { return };
-        if let Some((old_ms, at_ms)) = state.rearm(wakes.now_ms()) {
-            let who = Arc::downgrade(&this) as Weak<dyn OnTime>;
-            self.home.timers.arm(self.spec.id.0, old_ms, at_ms, who);
-        }
-        if state.begins_burial() {
+        self.arm(state, wakes);
+        if let Some(this) = self.this.upgrade()
+            && state.begins_burial()
+        {
             wakes.defer(this);
+        }
+    }
+
+    /// Has it looked after when its time has come.
+    fn arm(&self, state: &mut QueueState, wakes: &mut Wakes) {
+        if let Some((old_ms, at_ms)) = state.rearm(wakes.now_ms()) {
+            let who = self.this.clone() as Weak<dyn OnTime>;
+            self.home.timers.arm(self.spec.id.0, old_ms, at_ms, who);
         }
     }
 

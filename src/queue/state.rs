@@ -116,7 +116,7 @@ impl QueueState {
             return None;
         }
         let expiry_ms = self.next_expiry_ms(self.armed_ms.is_none(), now_ms);
-        let next = [expiry_ms, self.lease_ends_ms(), self.burial_retry_ms()];
+        let next = [expiry_ms, self.lease_ends_ms(), self.burial_ms()];
         let next_ms = next.into_iter().flatten().min()?;
         let old_ms = self.armed_ms;
         if old_ms.is_some_and(|old_ms| old_ms <= next_ms) {
@@ -504,3 +504,6 @@ impl ConsumerSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

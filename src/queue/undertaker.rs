@@ -14,19 +14,30 @@ use crate::timers::OnTime;
 
 /// So many octets of dead messages that are not in memory are read in one go.
 const READ_MAX_BYTES: usize = 1024 * 1024;
+/// After so many steps somebody else has to go on: others may make more all the time, and who
+/// brings them on has clients of its own.
+const STEPS_MAX: usize = 16;
 
 impl Deferred for Queue {
     fn run(self: Arc<Self>, wakes: &mut Wakes) {
-        loop {
-            let taken = self.state.lock().take_dying();
+        for _ in 0..STEPS_MAX {
+            let taken = self.state.lock().take_dying(&*self, wakes);
             let Some((dead, to)) = taken else { return };
             if self.store().is_full() {
                 let mut state = self.state.lock();
-                state.postpone_burial(dead, wakes.now_ms());
-                return self.look_after(&mut state, wakes);
+                if !state.is_closed() {
+                    state.postpone_burial(dead, wakes.now_ms());
+                    return self.look_after(&mut state, wakes);
+                }
             }
             self.bring_on(dead, &to, wakes);
         }
+        let mut state = self.state.lock();
+        state.leave_burial(wakes.now_ms());
+        if state.is_closed() {
+            return self.look_after(&mut state, wakes); // nobody else comes
+        }
+        self.arm(&mut state, wakes);
     }
 }
 
@@ -64,7 +75,7 @@ impl Queue {
                 };
                 if to.at_least_once && !wholly {
                     let mut state = self.state.lock();
-                    state.keep_dead(dead, wakes.now_ms());
+                    state.keep_dead(dead, self, wakes.now_ms());
                     self.look_after(&mut state, wakes);
                 } else if seq != Seq::NONE {
                     let list = if is_stored { &mut stored } else { &mut gone };
@@ -93,6 +104,8 @@ impl Queue {
                 dead.kept.message = Some(message);
             }
         }
+        // What was looked for and is not there cannot be read.
+        dead.retain(|dead| dead.kept.message.is_some() || dead.kept.id > up_to);
         let waits = |dead: &Dead| dead.kept.message.is_none() && dead.kept.id > up_to;
         dead.iter().position(waits).unwrap_or(dead.len())
     }

@@ -329,6 +329,8 @@ impl Connection {
     /// Gives everything back that the client held. Can be called again.
     pub(super) fn tear_down(&mut self) {
         self.session.held = None;
+        // The last batch may be long ago, and leases begin now.
+        self.session.wakes.begin();
         let channels = self.channels.drain().map(|(_, channel)| *channel).collect::<Vec<_>>();
         release(&mut self.session, channels);
         let session = &mut self.session;

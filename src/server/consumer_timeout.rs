@@ -111,6 +111,9 @@ impl Channel {
             return Ok(());
         };
         tracing::warn!(%queue, consumer = &*subscription.tag, ms, "a delivery was kept too long");
+        // One that was cancelled is known already, and another may have its tag.
+        let is_current = |current: &Arc<Subscription>| Arc::ptr_eq(current, subscription);
+        let consumes = self.consumers.get(&subscription.tag).is_some_and(is_current);
         if !session.capabilities.consumer_cancel_notify {
             let number = self.number;
             return Err(Error::precondition_failed(format!(
@@ -120,13 +123,17 @@ impl Channel {
             .blame(MethodId::NONE));
         }
         queue.detach(id, &mut session.wakes);
-        self.consumers.remove(&subscription.tag);
-        session.subscriptions.remove(&id);
+        if consumes {
+            self.consumers.remove(&subscription.tag);
+            session.subscriptions.remove(&id);
+        }
         let unseen = session.extract(id);
         let seen = self.unacked.take_back(subscription);
         let unacked = seen.len() + unseen.len();
         let released = Released { consumers: vec![id], seen, unseen, unacked };
-        session.reply(self.number, Reply::basic_cancel(&subscription.tag));
+        if consumes {
+            session.reply(self.number, Reply::basic_cancel(&subscription.tag));
+        }
         let unused = queue.release(released, &mut session.wakes);
         self.give_credit_back(session, subscription, unacked as u32);
         if unused {

@@ -68,6 +68,8 @@ pub(super) fn run(shared: &Shared, requests: &Requests) {
             continue;
         };
         let read = read(shared, request.queue, &request.wanted, request.max_bytes, &mut buffer);
+        // The thread may have waited for long since the last one.
+        wakes.begin();
         request.to.on_read(request.token, read, &mut wakes);
         wakes.flush();
         if buffer.capacity() > KEEP_BUFFER_BYTES {

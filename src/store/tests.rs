@@ -167,3 +167,38 @@ fn a_lost_catalogue_is_made_anew_from_the_log() {
     assert_eq!((recovered.definitions.len(), recovered.queues[&QUEUE].count()), (1, 4));
     assert_eq!(all(&store).len(), 4);
 }
+
+/// Tells what time it was said to be.
+#[derive(Default)]
+struct Hearer(Mutex<Option<u64>>);
+
+impl ReadBack for Hearer {
+    fn on_read(&self, _: u64, _: Read, wakes: &mut Wakes) {
+        *self.0.lock() = Some(wakes.now_ms());
+    }
+}
+
+/// Whatever expires is judged by that time, and dead letters begin their lives with it.
+#[test]
+fn what_is_read_back_comes_with_the_present_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (store, _) = open(dir.path());
+    let ask = || {
+        let hearer = Arc::new(Hearer::default());
+        store.read(QUEUE, Wanted::Ids(vec![MessageId(1)]), 1, 1, hearer.clone());
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(heard_ms) = *hearer.0.lock() {
+                return heard_ms;
+            }
+            assert!(Instant::now() < until, "no answer");
+            std::thread::yield_now();
+        }
+    };
+    let first_ms = ask();
+    while crate::clock::now_ms() <= first_ms + 1 {
+        std::thread::yield_now();
+    }
+    let asked_ms = crate::clock::now_ms();
+    assert!(ask() >= asked_ms);
+}

@@ -72,7 +72,8 @@ impl VirtualHost {
         } else {
             (false, Seq::NONE)
         };
-        let mut brought = Brought { wholly: true, stored: held && seq != Seq::NONE };
+        let stored = (held && seq != Seq::NONE) || !dead.reached.is_empty();
+        let mut brought = Brought { wholly: true, stored };
         for target in &routed.queues {
             let mut handover = Handover::default();
             handover.publish(message, std::iter::once(target), &self.home.store, wakes);

@@ -64,7 +64,7 @@ impl World {
     }
 
     fn take_dying(&mut self) -> Result<(), TestCaseError> {
-        let Some((dead, to)) = self.queue.take_dying() else {
+        let Some((dead, to)) = self.queue.take_dying(&self.shelf, &mut self.wakes) else {
             let left = self.model.dying.len();
             prop_assert!(left == 0 || self.model.rules.dead_letter.is_none(), "{} left", left);
             return Ok(());
@@ -98,7 +98,7 @@ impl World {
             prop_assert_eq!(message.routing_key(), key.as_bytes());
         }
         if refused {
-            self.queue.keep_dead(dead, self.model.now_ms);
+            self.queue.keep_dead(dead, &self.shelf, self.model.now_ms);
         }
         match (refused, self.model.closed) {
             (true, false) => self.model.waiting.push_back((letter, reason)),

@@ -13,6 +13,7 @@ use crate::queue::backing::Backing;
 use crate::queue::death::{Dead, Reason};
 use crate::queue::kept::Kept;
 use crate::queue::rules::DeadLetter;
+use crate::store::WINDOW_MAX_BYTES;
 
 /// So many are brought on in one step.
 const AT_ONCE: usize = 256;
@@ -22,6 +23,8 @@ const RETRY_MS: u64 = 1000;
 const RETRIED_MAX: usize = 4096;
 /// While the store has too much to write, this is the time until the next look.
 const CROWDED_MS: u64 = 10;
+/// So many may wait for that before no more are made to expire: they are all in memory.
+const CROWD_MAX: usize = 4096;
 
 /// The dead of a queue.
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ pub(super) struct Burial {
     waiting: VecDeque<Dead>,
     waiting_bytes: u64,
     retry_ms: Option<u64>,
+    /// Whoever brought them on had done enough, and somebody else has to go on.
+    left_ms: Option<u64>,
 }
 
 impl Burial {
@@ -54,9 +59,18 @@ impl Burial {
         (self.waiting.len() as u64, self.waiting_bytes)
     }
 
-    /// The queue is deleted with what waits.
+    /// Whether so many have to wait that there should not be more of them.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.postponed && self.dying.len() >= CROWD_MAX
+    }
+
+    /// The queue is deleted with what waits. Nobody will look after it later: what was only
+    /// postponed is brought on now.
     pub(super) fn give_up(&mut self) {
         (self.waiting, self.waiting_bytes) = (VecDeque::new(), 0);
+        if std::mem::take(&mut self.postponed) {
+            self.under_way = false;
+        }
     }
 }
 
@@ -85,7 +99,13 @@ impl QueueState {
     }
 
     /// Some of the dead, and where they go. `None`: there are no more of them.
-    pub fn take_dying(&mut self) -> Option<(Vec<Dead>, DeadLetter)> {
+    pub fn take_dying(
+        &mut self,
+        backing: &impl Backing,
+        wakes: &mut Wakes,
+    ) -> Option<(Vec<Dead>, DeadLetter)> {
+        // The exchange may have gone while some were on their way and had to come back.
+        self.bury_for_good(backing, wakes);
         let count = self.burial.dying.len().min(AT_ONCE);
         let to = self.rules.dead_letter.clone().filter(|_| count > 0);
         let Some(to) = to else {
@@ -104,10 +124,19 @@ impl QueueState {
         self.burial.retry_ms = Some(now_ms + CROWDED_MS);
     }
 
+    /// Whoever brings them on has done enough: the next one who comes goes on, or the timer.
+    pub fn leave_burial(&mut self, now_ms: u64) {
+        self.burial.under_way = false;
+        self.burial.left_ms = Some(now_ms);
+    }
+
     /// Not all of its new queues have taken a message: it waits.
-    pub fn keep_dead(&mut self, dead: Dead, now_ms: u64) {
+    pub fn keep_dead(&mut self, mut dead: Dead, backing: &impl Backing, now_ms: u64) {
         if self.closed {
             return;
+        }
+        if self.burial.waiting_bytes >= WINDOW_MAX_BYTES as u64 {
+            dead.kept.page_out(|seq| backing.is_settled(seq));
         }
         self.burial.waiting_bytes += u64::from(dead.kept.body_bytes);
         self.burial.waiting.push_back(dead);
@@ -116,8 +145,9 @@ impl QueueState {
 
     /// Tries those again that have waited long enough. True if the dead have to be brought on.
     pub(super) fn retry_burial(&mut self, now_ms: u64) -> bool {
+        self.burial.left_ms = None;
         if self.burial.retry_ms.is_none_or(|retry_ms| retry_ms > now_ms) {
-            return false;
+            return self.begins_burial();
         }
         self.burial.retry_ms = None;
         let again = self.burial.waiting.len().min(RETRIED_MAX);
@@ -146,7 +176,8 @@ impl QueueState {
         self.tell_leaving(backing, wakes);
     }
 
-    pub(super) fn burial_retry_ms(&self) -> Option<u64> {
-        self.burial.retry_ms
+    /// When somebody has to go on with them.
+    pub(super) fn burial_ms(&self) -> Option<u64> {
+        self.burial.retry_ms.into_iter().chain(self.burial.left_ms).min()
     }
 }

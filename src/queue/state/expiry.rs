@@ -85,7 +85,7 @@ impl QueueState {
 
     /// Drops what has expired at the head.
     pub(super) fn expire_front(&mut self, now_ms: u64) {
-        if !self.may_expire() {
+        if !self.may_expire() || self.burial.is_crowded() {
             return;
         }
         for _ in 0..EXPIRE_MAX {
@@ -101,6 +101,9 @@ impl QueueState {
 
     /// Looks at the heads of all levels: drops what has expired, asks for what is not in memory.
     pub(super) fn expire_all(&mut self, backing: &impl Backing, wakes: &mut Wakes) {
+        if self.burial.is_crowded() {
+            return self.expiry.look_at_all();
+        }
         self.expiry.look_at_all = false;
         if !self.may_expire() {
             return;
@@ -146,6 +149,10 @@ impl QueueState {
         let noted_ms = self.expiry.noted_ms.take();
         if !self.may_expire() {
             self.expiry.may_have_own &= !self.ready.is_empty();
+            return None;
+        }
+        // Those that wait to be brought on have a time of their own.
+        if self.burial.is_crowded() {
             return None;
         }
         if self.expiry.look_at_all {
