@@ -11,6 +11,7 @@ use super::backing::Backing;
 use super::gap::Request;
 use super::kept::Kept;
 use super::ready::Ready;
+use super::sequences::Sequences;
 use crate::amqp::properties::Properties;
 use crate::amqp::table::{TableBuilder, Value};
 use crate::message::{Attempts, Message, MessageId, Seq, Traits};
@@ -48,7 +49,7 @@ pub(super) struct Delayed {
     /// By time. What the store has of them may not be in memory.
     strays: BTreeMap<(u64, MessageId), Kept>,
     strays_bytes: usize,
-    last_id: u64,
+    sequences: Sequences,
     last_token: u64,
     /// Something that need not survive has been handed to the store.
     handed_over: bool,
@@ -88,7 +89,7 @@ fn due_ms(message: &Message) -> u64 {
 impl Delayed {
     /// What the store knows from before.
     pub(super) fn recovered(queue: &RecoveredQueue) -> Self {
-        let mut delayed = Self { last_id: queue.last, ..Self::default() };
+        let mut delayed = Self { sequences: Sequences::after(queue.last), ..Self::default() };
         for level in &queue.levels {
             let ready = Ready::recovered(WINDOW_MIN_BYTES, *level, 0);
             let level = level.first.level();
@@ -119,8 +120,7 @@ impl Delayed {
     ) -> Seq {
         let due_ms = due_ms(&message);
         let level = self.run_for(due_ms);
-        self.last_id += 1;
-        let id = MessageId::in_level(level, self.last_id);
+        let id = self.sequences.next(level);
         let seq = hand_over(id, &message, wakes);
         let attempts = Attempts::default();
         let entry = Entry { id, seq, redelivered: false, attempts, message };

@@ -27,6 +27,7 @@ mod outcome;
 mod ready;
 pub mod rules;
 mod run;
+mod sequences;
 mod settings;
 mod shelf;
 mod state;
@@ -168,6 +169,10 @@ impl Queue {
         let mut state = self.state.lock();
         state.note_use(wakes.now_ms());
         self.look_after(&mut state, wakes);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state.lock().is_closed()
     }
 
     /// Its time had come, but nothing was to be done: it is to be looked after again.

@@ -16,6 +16,7 @@ use super::levels::Levels;
 use super::options::Nature;
 use super::outcome::{Conditions, Counts, Got, NotTaken, Refused, Released, Remains, Unless};
 use super::rules::Rules;
+use super::sequences::Sequences;
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
 use crate::store::{Read, RecoveredQueue, WINDOW_MIN_BYTES};
@@ -37,7 +38,7 @@ pub struct QueueState {
     ready: Levels,
     consumers: Consumers,
     unacked: usize,
-    last_id: u64,
+    sequences: Sequences,
     closed: bool,
     /// What the store has been asked for, and the number of that question.
     asked: Option<(u64, Request)>,
@@ -66,7 +67,7 @@ impl QueueState {
             ready: Levels::new(nature.highest_level(), window_min_bytes),
             consumers: Consumers::new(nature.succession()),
             unacked: 0,
-            last_id: 0,
+            sequences: Sequences::default(),
             closed: false,
             asked: None,
             last_token: 0,
@@ -82,7 +83,8 @@ impl QueueState {
     pub fn recovered(nature: Nature, rules: Arc<Rules>, queue: &RecoveredQueue) -> Self {
         let ready = Levels::recovered(nature.highest_level(), WINDOW_MIN_BYTES, queue);
         let expiry = expiry::Expiry::unknown(!ready.is_empty());
-        Self { ready, expiry, last_id: queue.last, ..Self::new(nature, rules) }
+        let sequences = Sequences::after(queue.last);
+        Self { ready, expiry, sequences, ..Self::new(nature, rules) }
     }
 
     /// What is in force for it.
@@ -184,9 +186,8 @@ impl QueueState {
             self.refuse(message);
             return Err(NotTaken::Full);
         }
-        self.last_id += 1;
         let level = self.nature.level(message.traits());
-        let id = MessageId::in_level(level, self.last_id);
+        let id = self.sequences.next(level);
         let seq = hand_over(id, &message, wakes);
         let is_timed = self.note_expiry(&message);
         let attempts = Attempts::default();
@@ -214,6 +215,10 @@ impl QueueState {
             };
             if !self.has_expired(&entry.message, wakes.now_ms()) {
                 break entry;
+            }
+            if self.burial.is_crowded() {
+                self.ready.unpop(entry);
+                return Got::Nothing;
             }
             self.bury(entry.into(), Reason::Expired);
         };
@@ -426,6 +431,10 @@ impl QueueState {
             let Some(entry) = self.ready.pop() else { break };
             let (id, seq) = (entry.id, entry.seq);
             if fresh != Some(id) && self.has_expired(&entry.message, wakes.now_ms()) {
+                if self.burial.is_crowded() {
+                    self.ready.unpop(entry);
+                    break;
+                }
                 self.bury(entry.into(), Reason::Expired);
                 continue;
             }

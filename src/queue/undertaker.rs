@@ -14,30 +14,27 @@ use crate::timers::OnTime;
 
 /// So many octets of dead messages that are not in memory are read in one go.
 const READ_MAX_BYTES: usize = 1024 * 1024;
-/// After so many steps somebody else has to go on: others may make more all the time, and who
-/// brings them on has clients of its own.
+/// So many steps are done in one go: then whatever else this thread has to do gets a turn.
 const STEPS_MAX: usize = 16;
+/// While the store has too much to write, this is the time until the next look.
+const CROWDED_MS: u64 = 10;
 
 impl Deferred for Queue {
     fn run(self: Arc<Self>, wakes: &mut Wakes) {
-        for _ in 0..STEPS_MAX {
-            let taken = self.state.lock().take_dying(&*self, wakes);
+        let mut steps = 0;
+        // Nobody looks after a queue that was deleted: that is done to its end.
+        while steps < STEPS_MAX || self.is_closed() {
+            let taken = self.change(wakes, |state, wakes| state.take_dying(&*self, wakes));
             let Some((dead, to)) = taken else { return };
-            if self.store().is_full() {
-                let mut state = self.state.lock();
-                if !state.is_closed() {
-                    state.postpone_burial(dead, wakes.now_ms());
-                    return self.look_after(&mut state, wakes);
-                }
+            if self.store().is_full() && !self.is_closed() {
+                let until_ms = wakes.now_ms() + CROWDED_MS;
+                return self.change(wakes, |state, _| state.postpone_burial(dead, until_ms));
             }
             self.bring_on(dead, &to, wakes);
+            steps += 1;
         }
-        let mut state = self.state.lock();
-        state.leave_burial(wakes.now_ms());
-        if state.is_closed() {
-            return self.look_after(&mut state, wakes); // nobody else comes
-        }
-        self.arm(&mut state, wakes);
+        let now_ms = wakes.now_ms();
+        self.change(wakes, |state, _| state.postpone_burial(Vec::new(), now_ms));
     }
 }
 

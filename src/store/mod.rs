@@ -57,6 +57,7 @@ pub use directory::{DataDirectory, DataDirectoryError};
 pub use error::StoreError;
 pub use files::{Files, LogFile};
 pub use inspect::{DumpOptions, EXIT_DAMAGED, EXIT_SOUND, EXIT_UNREADABLE, check, dump};
+pub use page::PAGE_IDS;
 pub use scan::Damage;
 pub use shared::{EXIT_DISK_FAILED, OnFailure, StoreOptions};
 pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};

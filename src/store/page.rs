@@ -11,6 +11,8 @@ use crate::message::{Attempts, MessageId};
 /// sixteen neighbours along with a page, and keeps what is larger than an eighth of its segments
 /// in files of their own: 4 KiB a page is well below that.
 const PAGE_BITS: u32 = u8::BITS;
+/// So many ids share a page.
+pub const PAGE_IDS: u64 = 1 << PAGE_BITS;
 const VERSION: u8 = 2;
 /// Octets of a page's value before its slots.
 const PAGE_FIXED_BYTES: usize = 3;

@@ -97,7 +97,7 @@ impl Model {
         let (absent, max) = match (self.nature.kind, self.nature.max_priority) {
             (QueueKind::Quorum, _) => (4, 31),
             (QueueKind::Classic, None) => return 0,
-            (QueueKind::Classic, Some(max)) => (0, max.max(1)),
+            (QueueKind::Classic, Some(max)) => (0, max),
         };
         priority.unwrap_or(absent).min(max).into()
     }

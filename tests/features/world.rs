@@ -1,5 +1,6 @@
 //! A queue, its model, and what is around both: connections, a store and a clock.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -57,6 +58,8 @@ pub(crate) struct World {
     pub(super) read_back: BTreeSet<MessageId>,
     channels: [Channel; CHANNELS],
     last_sequence: u64,
+    /// The same of each level, since the queue began.
+    last_of_level: BTreeMap<u16, u64>,
     last_consumer: u64,
 }
 
@@ -76,6 +79,7 @@ impl World {
             read_back: BTreeSet::new(),
             channels: Default::default(),
             last_sequence: 0,
+            last_of_level: BTreeMap::new(),
             last_consumer: 0,
         }
     }
@@ -198,9 +202,13 @@ impl World {
             self.follow(None)?;
             return Ok(Enforced::Nothing);
         }
-        self.last_sequence += 1;
-        let id = MessageId::in_level(model.level(priority), self.last_sequence);
-        prop_assert_eq!(taken.map(|(id, _)| id), Ok(id));
+        prop_assert!(taken.is_ok(), "{:?}", taken);
+        let id = taken.map_or_else(|_| MessageId::default(), |(id, _)| id);
+        let level = model.level(priority);
+        let before = self.last_of_level.insert(level, id.sequence());
+        prop_assert_eq!(id.level(), level);
+        prop_assert!(before.unwrap_or(0) < id.sequence(), "{:?} again", id);
+        self.last_sequence = self.last_sequence.max(id.sequence());
         letter.id = id;
         let timed = model.expires_ms(&letter).is_some();
         model.ready.insert(super::model::place(id), letter);

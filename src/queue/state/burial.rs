@@ -13,7 +13,6 @@ use crate::queue::backing::Backing;
 use crate::queue::death::{Dead, Reason};
 use crate::queue::kept::Kept;
 use crate::queue::rules::DeadLetter;
-use crate::store::WINDOW_MAX_BYTES;
 
 /// So many are brought on in one step.
 const AT_ONCE: usize = 256;
@@ -21,26 +20,35 @@ const AT_ONCE: usize = 256;
 const RETRY_MS: u64 = 1000;
 /// And so many of it at once.
 const RETRIED_MAX: usize = 4096;
-/// While the store has too much to write, this is the time until the next look.
-const CROWDED_MS: u64 = 10;
-/// So many may wait for that before no more are made to expire: they are all in memory.
-const CROWD_MAX: usize = 4096;
+/// While so many wait to be brought on, nothing else dies that may as well stay: a queue's messages
+/// are not to come into memory faster than they leave it.
+const DYING_MAX: usize = 1024;
+/// And while so many octets of them are in memory. A thousand queues whose dead have to wait for
+/// the store hold 64 MiB like that.
+const DYING_MAX_BYTES: usize = 64 * 1024;
+/// So many that nobody has taken wait in memory; what expires beyond that stays where it is. More
+/// of them only come from consumers.
+const WAITING_MAX: usize = RETRIED_MAX;
 
 /// The dead of a queue.
 #[derive(Debug, Default)]
 pub(super) struct Burial {
     /// In the order of their deaths.
     dying: VecDeque<Dead>,
+    /// What of them is in memory.
+    dying_bytes: usize,
+    /// Something else would have died, had they not been too many.
+    held_up: bool,
     /// Somebody brings them on, or is about to.
     under_way: bool,
-    /// But not now.
-    postponed: bool,
+    /// But not before this time.
+    resume_ms: Option<u64>,
     /// Not taken everywhere so far.
     waiting: VecDeque<Dead>,
     waiting_bytes: u64,
     retry_ms: Option<u64>,
-    /// Whoever brought them on had done enough, and somebody else has to go on.
-    left_ms: Option<u64>,
+    /// Since the last try one of them was not taken again.
+    failed: bool,
 }
 
 impl Burial {
@@ -51,7 +59,7 @@ impl Burial {
     /// Whether nothing has to be done for them.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        self.dying.is_empty() && self.retry_ms.is_none()
+        self.dying.is_empty() && self.retry_ms.is_none() && self.resume_ms.is_none()
     }
 
     /// How many wait to be tried again, and the octets of their bodies.
@@ -59,16 +67,30 @@ impl Burial {
         (self.waiting.len() as u64, self.waiting_bytes)
     }
 
-    /// Whether so many have to wait that there should not be more of them.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.postponed && self.dying.len() >= CROWD_MAX
+    /// Whether no more are to die now. What may not stay is looked at again when these are gone.
+    pub(super) fn is_crowded(&mut self) -> bool {
+        let crowded = self.dying.len() >= DYING_MAX || self.dying_bytes >= DYING_MAX_BYTES;
+        self.held_up |= crowded;
+        crowded
+    }
+
+    /// The same for what nobody but time makes die: it can wait for its new queues where it is.
+    pub(super) fn has_too_many(&mut self) -> bool {
+        let too_many = self.waiting.len() >= WAITING_MAX;
+        self.held_up |= too_many;
+        too_many || self.is_crowded()
+    }
+
+    fn push(&mut self, dead: Dead) {
+        self.dying_bytes += dead.kept.memory_bytes();
+        self.dying.push_back(dead);
     }
 
     /// The queue is deleted with what waits. Nobody will look after it later: what was only
     /// postponed is brought on now.
     pub(super) fn give_up(&mut self) {
         (self.waiting, self.waiting_bytes) = (VecDeque::new(), 0);
-        if std::mem::take(&mut self.postponed) {
+        if self.resume_ms.take().is_some() {
             self.under_way = false;
         }
     }
@@ -78,7 +100,7 @@ impl QueueState {
     /// A message has died: it goes to the dead-letter exchange, or for good.
     pub(super) fn bury(&mut self, kept: Kept, reason: Reason) {
         if self.rules.dead_letter.is_some() {
-            self.burial.dying.push_back(Dead { kept, reason, reached: Vec::new() });
+            self.burial.push(Dead { kept, reason, reached: Vec::new() });
         } else if kept.seq != Seq::NONE {
             self.leaving.push((kept.id, kept.seq));
         }
@@ -106,28 +128,41 @@ impl QueueState {
     ) -> Option<(Vec<Dead>, DeadLetter)> {
         // The exchange may have gone while some were on their way and had to come back.
         self.bury_for_good(backing, wakes);
+        if self.burial.dying.is_empty() {
+            self.go_on_after_burial(backing, wakes);
+        }
         let count = self.burial.dying.len().min(AT_ONCE);
         let to = self.rules.dead_letter.clone().filter(|_| count > 0);
         let Some(to) = to else {
             self.burial.under_way = false;
             return None;
         };
-        Some((self.burial.dying.drain(..count).collect(), to))
+        let taken: Vec<Dead> = self.burial.dying.drain(..count).collect();
+        let taken_bytes: usize = taken.iter().map(|dead| dead.kept.memory_bytes()).sum();
+        self.burial.dying_bytes = self.burial.dying_bytes.saturating_sub(taken_bytes);
+        Some((taken, to))
     }
 
-    /// The store has too much to write: the dead have to wait.
-    pub fn postpone_burial(&mut self, dead: Vec<Dead>, now_ms: u64) {
+    /// The dead have been brought on: does what they have held up.
+    fn go_on_after_burial(&mut self, backing: &impl Backing, wakes: &mut Wakes) {
+        if !self.burial.failed && !self.burial.waiting.is_empty() {
+            // Those that were tried again have been taken: the rest need not wait.
+            self.burial.retry_ms = Some(wakes.now_ms());
+        }
+        if std::mem::take(&mut self.burial.held_up) && !self.closed {
+            self.deliver(backing, wakes);
+            self.drop_what_may_not_stay(backing, wakes);
+            self.expire_all(backing, wakes);
+        }
+    }
+
+    /// The dead have to wait until then.
+    pub fn postpone_burial(&mut self, dead: Vec<Dead>, until_ms: u64) {
         for one in dead.into_iter().rev() {
+            self.burial.dying_bytes += one.kept.memory_bytes();
             self.burial.dying.push_front(one);
         }
-        self.burial.postponed = true;
-        self.burial.retry_ms = Some(now_ms + CROWDED_MS);
-    }
-
-    /// Whoever brings them on has done enough: the next one who comes goes on, or the timer.
-    pub fn leave_burial(&mut self, now_ms: u64) {
-        self.burial.under_way = false;
-        self.burial.left_ms = Some(now_ms);
+        self.burial.resume_ms = Some(until_ms);
     }
 
     /// Not all of its new queues have taken a message: it waits.
@@ -135,9 +170,8 @@ impl QueueState {
         if self.closed {
             return;
         }
-        if self.burial.waiting_bytes >= WINDOW_MAX_BYTES as u64 {
-            dead.kept.page_out(|seq| backing.is_settled(seq));
-        }
+        dead.kept.page_out(|seq| backing.is_settled(seq));
+        self.burial.failed = true;
         self.burial.waiting_bytes += u64::from(dead.kept.body_bytes);
         self.burial.waiting.push_back(dead);
         self.burial.retry_ms.get_or_insert(now_ms + RETRY_MS);
@@ -145,23 +179,20 @@ impl QueueState {
 
     /// Tries those again that have waited long enough. True if the dead have to be brought on.
     pub(super) fn retry_burial(&mut self, now_ms: u64) -> bool {
-        self.burial.left_ms = None;
-        if self.burial.retry_ms.is_none_or(|retry_ms| retry_ms > now_ms) {
-            return self.begins_burial();
+        if self.burial.retry_ms.is_some_and(|retry_ms| retry_ms <= now_ms) {
+            self.burial.retry_ms = None;
+            self.burial.failed = false;
+            let again = self.burial.waiting.len().min(RETRIED_MAX);
+            for dead in self.burial.waiting.drain(..again).collect::<Vec<_>>() {
+                self.burial.waiting_bytes -= u64::from(dead.kept.body_bytes);
+                self.burial.push(dead);
+            }
+            if !self.burial.waiting.is_empty() {
+                self.burial.retry_ms = Some(now_ms + RETRY_MS);
+            }
         }
-        self.burial.retry_ms = None;
-        let again = self.burial.waiting.len().min(RETRIED_MAX);
-        for dead in self.burial.waiting.drain(..again) {
-            self.burial.waiting_bytes -= u64::from(dead.kept.body_bytes);
-            self.burial.dying.push_back(dead);
-        }
-        if !self.burial.waiting.is_empty() {
-            self.burial.retry_ms = Some(now_ms + RETRY_MS);
-        }
-        if std::mem::take(&mut self.burial.postponed) {
-            self.burial.under_way = false;
-        }
-        self.begins_burial()
+        let resumes = self.burial.resume_ms.take_if(|resume_ms| *resume_ms <= now_ms).is_some();
+        resumes || self.begins_burial()
     }
 
     /// Without a dead-letter exchange any more, the dead go for good.
@@ -172,12 +203,12 @@ impl QueueState {
         let gone = self.burial.dying.drain(..).chain(self.burial.waiting.drain(..));
         let stored = gone.map(|dead| (dead.kept.id, dead.kept.seq));
         self.leaving.extend(stored.filter(|(_, seq): &(MessageId, Seq)| *seq != Seq::NONE));
-        self.burial.waiting_bytes = 0;
+        (self.burial.waiting_bytes, self.burial.dying_bytes) = (0, 0);
         self.tell_leaving(backing, wakes);
     }
 
     /// When somebody has to go on with them.
     pub(super) fn burial_ms(&self) -> Option<u64> {
-        self.burial.retry_ms.into_iter().chain(self.burial.left_ms).min()
+        self.burial.retry_ms.into_iter().chain(self.burial.resume_ms).min()
     }
 }

@@ -89,6 +89,9 @@ impl QueueState {
             return;
         }
         for _ in 0..EXPIRE_MAX {
+            if self.burial.has_too_many() {
+                return;
+            }
             let Some(entry) = self.ready.pop() else { break };
             if !self.has_expired(&entry.message, now_ms) {
                 self.ready.unpop(entry);
@@ -123,7 +126,7 @@ impl QueueState {
     }
 
     fn expire_level(&mut self, level: u16, now_ms: u64, left: &mut usize) {
-        while *left > 0 {
+        while *left > 0 && !self.burial.has_too_many() {
             let Some(entry) = self.ready.pop_of(level) else { return };
             if !self.has_expired(&entry.message, now_ms) {
                 return self.ready.unpop(entry);
@@ -153,6 +156,9 @@ impl QueueState {
         }
         // Those that wait to be brought on have a time of their own.
         if self.burial.is_crowded() {
+            return None;
+        }
+        if self.burial.has_too_many() {
             return None;
         }
         if self.expiry.look_at_all {

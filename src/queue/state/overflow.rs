@@ -53,7 +53,7 @@ impl QueueState {
         if !self.is_limited() || self.rules.overflow.refuses() {
             return;
         }
-        while self.would_exceed(0, 0) {
+        while self.would_exceed(0, 0) && !self.burial.is_crowded() {
             let Some(entry) = self.ready.pop() else { break };
             self.bury(entry.into(), Reason::MaxLen);
         }
