@@ -180,7 +180,9 @@ impl Connection {
                 let has_room = self.session.out.len() < OUT_PAUSE_BYTES;
                 has_room && !self.is_stopped() && !self.waits_for_store()
             }
-            State::Closing { .. } | State::Deaf { .. } | State::Leaving { .. } => true,
+            State::Closing { .. } | State::Deaf { .. } => true,
+            // First it gets what it is owed.
+            State::Leaving { .. } => self.session.out.is_empty(),
             State::Closed { .. } => false,
         }
     }

@@ -67,7 +67,7 @@ impl World {
         let Some((dead, to)) = self.queue.take_dying(&self.shelf, &mut self.wakes) else {
             let left = self.model.dying.len();
             prop_assert!(left == 0 || self.model.rules.dead_letter.is_none(), "{} left", left);
-            return Ok(());
+            return self.see_deaths();
         };
         prop_assert_eq!(Some(&to), self.model.rules.dead_letter.as_ref());
         let letters: Vec<_> = self.model.dying.drain(..dead.len()).collect();

@@ -155,9 +155,6 @@ impl QueueState {
             return None;
         }
         // Those that wait to be brought on have a time of their own.
-        if self.burial.is_crowded() {
-            return None;
-        }
         if self.burial.has_too_many() {
             return None;
         }
