@@ -5,7 +5,7 @@
 //! message goes into the run whose last one is due closest before it; random delays make some
 //! thousand runs of millions of messages. No lock, no clock, no disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::backing::Backing;
 use super::gap::Request;
@@ -49,6 +49,8 @@ pub(super) struct Delayed {
     /// By time. What the store has of them may not be in memory.
     strays: BTreeMap<(u64, MessageId), Kept>,
     strays_bytes: usize,
+    /// Those that may be in memory with their messages, in the order in which they came.
+    whole_strays: VecDeque<(u64, MessageId)>,
     sequences: Sequences,
     last_token: u64,
     /// Something that need not survive has been handed to the store.
@@ -159,12 +161,29 @@ impl Delayed {
     }
 
     fn hold_stray(&mut self, due_ms: u64, entry: Entry, backing: &impl Backing) {
-        let mut kept = Kept::from(entry);
-        if self.strays_bytes >= crate::store::WINDOW_MAX_BYTES {
-            kept.page_out(|seq| backing.is_settled(seq));
-        }
+        let kept = Kept::from(entry);
         self.strays_bytes += kept.memory_bytes();
+        self.whole_strays.push_back((due_ms, kept.id));
         self.strays.insert((due_ms, kept.id), kept);
+        self.page_strays_out(backing);
+    }
+
+    /// Lets go of the messages of strays that the store has settled meanwhile, oldest first.
+    fn page_strays_out(&mut self, backing: &impl Backing) {
+        while let Some(key) = self.whole_strays.front() {
+            if let Some(kept) = self.strays.get_mut(key).filter(|kept| kept.seq != Seq::NONE) {
+                let bytes = kept.memory_bytes();
+                let enough = self.strays_bytes < crate::store::WINDOW_MAX_BYTES;
+                if enough || !kept.page_out(|seq| backing.is_settled(seq)) {
+                    break;
+                }
+                self.strays_bytes -= bytes;
+            }
+            self.whole_strays.pop_front();
+        }
+        if self.whole_strays.len() > 2 * self.strays.len() + RUNS_MAX {
+            self.whole_strays.retain(|key| self.strays.contains_key(key));
+        }
     }
 
     /// When the next one is due. `None` while that is not known, or if there is none.

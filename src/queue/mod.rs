@@ -77,6 +77,8 @@ pub struct Queue {
     spec: QueueSpec,
     home: Arc<Home>,
     state: Mutex<QueueState>,
+    /// Held by whoever brings the dead on, in front of `state`.
+    burial_turn: Mutex<()>,
     /// A copy out of the rules that is read without a lock; 0 for none.
     consumer_timeout_ms: AtomicU64,
     effective_policy: RwLock<Option<Arc<EffectivePolicy>>>,
@@ -107,7 +109,8 @@ impl Queue {
         let state = Mutex::new(state);
         let queue = Arc::new_cyclic(|this| {
             let (effective_policy, this) = (RwLock::default(), this.clone());
-            Self { spec, home, state, consumer_timeout_ms, effective_policy, this }
+            let burial_turn = Mutex::default();
+            Self { spec, home, state, burial_turn, consumer_timeout_ms, effective_policy, this }
         });
         queue.note_use(&mut Wakes::default());
         queue

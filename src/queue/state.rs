@@ -84,7 +84,7 @@ impl QueueState {
         let ready = Levels::recovered(nature.highest_level(), WINDOW_MIN_BYTES, queue);
         let expiry = expiry::Expiry::unknown(!ready.is_empty());
         let sequences = Sequences::after(queue.last);
-        Self { ready, expiry, sequences, ..Self::new(nature, rules) }
+        Self { ready, sequences, expiry, ..Self::new(nature, rules) }
     }
 
     /// What is in force for it.

@@ -21,6 +21,9 @@ const CROWDED_MS: u64 = 10;
 
 impl Deferred for Queue {
     fn run(self: Arc<Self>, wakes: &mut Wakes) {
+        // One at a time, so that they stay in order. Who helps waits for some milliseconds at most,
+        // and takes no message in meanwhile. It holds no other turn.
+        let _turn = self.burial_turn.lock();
         let mut steps = 0;
         // Nobody looks after a queue that was deleted: that is done to its end.
         while steps < STEPS_MAX || self.is_closed() {

@@ -69,9 +69,13 @@ impl Burial {
 
     /// Whether no more are to die now. What may not stay is looked at again when these are gone.
     pub(super) fn is_crowded(&mut self) -> bool {
-        let crowded = self.dying.len() >= DYING_MAX || self.dying_bytes >= DYING_MAX_BYTES;
+        let crowded = self.are_many();
         self.held_up |= crowded;
         crowded
+    }
+
+    fn are_many(&self) -> bool {
+        self.dying.len() >= DYING_MAX || self.dying_bytes >= DYING_MAX_BYTES
     }
 
     /// The same for what nobody but time makes die: it can wait for its new queues where it is.
@@ -111,11 +115,12 @@ impl QueueState {
         self.burial.dying.iter()
     }
 
-    /// True if somebody has to bring the dead on, and nobody else will.
+    /// True if somebody has to bring the dead on, and nobody else will; or if they are so many that
+    /// whoever adds to them has to help.
     #[inline]
     pub fn begins_burial(&mut self) -> bool {
         let anybody = !self.burial.dying.is_empty() && self.rules.dead_letter.is_some();
-        let begins = anybody && !self.burial.under_way;
+        let begins = anybody && (!self.burial.under_way || self.burial.are_many());
         self.burial.under_way |= begins;
         begins
     }

@@ -53,7 +53,10 @@ impl QueueState {
         if !self.is_limited() || self.rules.overflow.refuses() {
             return;
         }
-        while self.would_exceed(0, 0) && !self.burial.is_crowded() {
+        // Where the dead are too many, no more than comes in: one for one.
+        let mut crowded = false;
+        while self.would_exceed(0, 0) && !crowded {
+            crowded = self.burial.is_crowded();
             let Some(entry) = self.ready.pop() else { break };
             self.bury(entry.into(), Reason::MaxLen);
         }
