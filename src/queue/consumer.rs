@@ -316,3 +316,19 @@ impl Consumer {
         Ok(Taken::ToBeAcked)
     }
 }
+
+/// A consumer for tests and for code that has no channel: no limits.
+impl ConsumerSpec {
+    /// A plain consumer with manual acknowledgements.
+    pub fn plain(id: ConsumerId, outbox: Arc<Outbox>) -> Self {
+        Self {
+            id,
+            no_ack: false,
+            exclusive: false,
+            priority: 0,
+            prefetch: 0,
+            channel: Arc::new(ChannelCredit::default()),
+            outbox,
+        }
+    }
+}

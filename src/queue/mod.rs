@@ -273,6 +273,10 @@ impl Queue {
         let mut state = self.state.lock();
         let taken = state.publish(message, hand_over, self, wakes);
         self.look_after(&mut state, wakes);
+        if state.exceeds() {
+            // Who adds to what is too much has to help.
+            self.this.upgrade().into_iter().for_each(|this| wakes.defer(this));
+        }
         taken.map(|(_, seq)| seq)
     }
 

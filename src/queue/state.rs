@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::backing::Backing;
-use super::consumer::{ChannelCredit, ConsumerSpec, Consumers, Taken};
+use super::consumer::{ConsumerSpec, Consumers, Taken};
 use super::death::Reason;
 use super::gap::{Answer, Request};
 use super::kept::Kept;
@@ -18,7 +18,7 @@ use super::outcome::{Conditions, Counts, Got, NotTaken, Refused, Released, Remai
 use super::rules::Rules;
 use super::sequences::Sequences;
 use crate::message::{Attempts, Message, MessageId, Seq};
-use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
+use crate::outbox::{ConsumerId, Entry, Wakes};
 use crate::store::{Read, RecoveredQueue, WINDOW_MIN_BYTES};
 
 mod attempts;
@@ -47,6 +47,8 @@ pub struct QueueState {
     leaving: Vec<(MessageId, Seq)>,
     burial: burial::Burial,
     expiry: expiry::Expiry,
+    /// More is ready than may be: what is to be dropped is not in memory, or has to wait.
+    exceeds: bool,
     /// When it was last used, as [`lease`] counts it.
     used_ms: u64,
     /// When it is to be looked after next.
@@ -74,6 +76,7 @@ impl QueueState {
             leaving: Vec::new(),
             burial: burial::Burial::default(),
             expiry: expiry::Expiry::default(),
+            exceeds: false,
             used_ms: 0,
             armed_ms: None,
         }
@@ -110,6 +113,7 @@ impl QueueState {
             && self.rules.expires_ms.is_none()
             && self.expiry.is_idle()
             && self.burial.is_idle()
+            && !self.exceeds
     }
 
     /// If it is to be looked after earlier than was asked for so far: when that was, and when now.
@@ -495,22 +499,6 @@ impl QueueState {
         self.last_token += 1;
         backing.read(request.wanted.clone(), request.max_bytes, self.last_token);
         self.asked = Some((self.last_token, request));
-    }
-}
-
-/// A consumer for tests and for code that has no channel: no limits.
-impl ConsumerSpec {
-    /// A plain consumer with manual acknowledgements.
-    pub fn plain(id: ConsumerId, outbox: Arc<Outbox>) -> Self {
-        Self {
-            id,
-            no_ack: false,
-            exclusive: false,
-            priority: 0,
-            prefetch: 0,
-            channel: Arc::new(ChannelCredit::default()),
-            outbox,
-        }
     }
 }
 

@@ -28,7 +28,13 @@ impl Deferred for Queue {
         // Nobody looks after a queue that was deleted: that is done to its end.
         while steps < STEPS_MAX || self.is_closed() {
             let taken = self.change(wakes, |state, wakes| state.take_dying(&*self, wakes));
-            let Some((dead, to)) = taken else { return };
+            let Some((dead, to)) = taken else {
+                if self.drop_from_disk(wakes) {
+                    steps += 1;
+                    continue;
+                }
+                return;
+            };
             if self.store().is_full() && !self.is_closed() {
                 let until_ms = wakes.now_ms() + CROWDED_MS;
                 return self.change(wakes, |state, _| state.postpone_burial(dead, until_ms));
@@ -61,6 +67,18 @@ impl OnTime for Queue {
 }
 
 impl Queue {
+    /// More is ready than may be, and the first of it is not in memory: reads and drops some of
+    /// that, so that whoever publishes does so no faster. False if there is nothing to read.
+    fn drop_from_disk(&self, wakes: &mut Wakes) -> bool {
+        let request = self.change(wakes, |state, _| state.excess_wanted(self));
+        let Some(request) = request else { return false };
+        let read = self.store().read_now(self.spec.id, &request.wanted, request.max_bytes);
+        let answer =
+            self.change(wakes, |state, wakes| state.on_read_now(&request, read, self, wakes));
+        self.report(answer);
+        !answer.told_nothing
+    }
+
     fn bring_on(&self, dead: Vec<Dead>, to: &DeadLetter, wakes: &mut Wakes) {
         let Some(host) = self.home.host.upgrade() else { return };
         let mut dead = VecDeque::from(dead);

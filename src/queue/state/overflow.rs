@@ -6,7 +6,9 @@
 use super::QueueState;
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::Entry;
+use crate::queue::backing::Backing;
 use crate::queue::death::Reason;
+use crate::queue::gap::Request;
 use crate::queue::settings::Overflow;
 
 impl QueueState {
@@ -51,6 +53,7 @@ impl QueueState {
     #[inline]
     pub(super) fn drop_excess(&mut self) {
         if !self.is_limited() || self.rules.overflow.refuses() {
+            self.exceeds = false;
             return;
         }
         // Where the dead are too many, no more than comes in: one for one.
@@ -60,5 +63,17 @@ impl QueueState {
             let Some(entry) = self.ready.pop() else { break };
             self.bury(entry.into(), Reason::MaxLen);
         }
+        self.exceeds = self.would_exceed(0, 0);
+    }
+
+    /// Whether more is ready than may be, so that whoever adds to it has to help.
+    #[inline]
+    pub fn exceeds(&self) -> bool {
+        self.exceeds
+    }
+
+    /// What has to be read so that something can be dropped.
+    pub fn excess_wanted(&mut self, backing: &impl Backing) -> Option<Request> {
+        if self.exceeds && !self.closed { self.ready.wanted(backing) } else { None }
     }
 }
