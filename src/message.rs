@@ -43,8 +43,10 @@ impl MessageId {
     }
 }
 
-/// How often a message was handed out and came back.
+/// How often a message was handed out and came back. Packed, so that with a flag beside it it takes
+/// one word of each message in a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(C, packed(2))]
 pub struct Attempts {
     /// It came back in a way that counts as a failure.
     pub failed: u32,
@@ -102,6 +104,14 @@ impl Traits {
         Self { flags, priority }
     }
 
+    /// With that priority, or none.
+    #[must_use]
+    #[inline]
+    pub fn with_priority(self, priority: Option<u8>) -> Self {
+        let with = self.with(Self::PRIORITY, priority.is_some());
+        Self { priority: priority.unwrap_or_default(), ..with }
+    }
+
     /// All flags, as they are kept.
     pub fn flags(self) -> u8 {
         self.flags
@@ -115,6 +125,7 @@ impl Traits {
 
     /// With that flag set, or not.
     #[must_use]
+    #[inline]
     pub fn with(self, flag: u8, on: bool) -> Self {
         let flags = if on { self.flags | flag } else { self.flags & !flag };
         Self { flags, ..self }

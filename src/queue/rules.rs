@@ -72,6 +72,25 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// What has to be looked at for each message.
+    pub(super) fn demands(&self) -> Demands {
+        Demands {
+            times: self.message_ttl_ms.is_some() || self.expires_ms.is_some(),
+            limits: self.max_length.is_some() || self.max_length_bytes.is_some(),
+        }
+    }
+}
+
+/// What of the rules concerns each message: most queues have nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demands {
+    /// Something happens at some time.
+    pub(super) times: bool,
+    /// There is a limit of what may be ready.
+    pub(super) limits: bool,
+}
+
 /// Whether dead-lettering at least once is asked for and not granted: it needs a quorum queue that
 /// refuses what it has no room for. An operator should be told.
 pub fn falls_back_to_at_most_once(

@@ -15,7 +15,7 @@ use super::kept::Kept;
 use super::levels::Levels;
 use super::options::Nature;
 use super::outcome::{Conditions, Counts, Got, NotTaken, Refused, Released, Remains, Unless};
-use super::rules::Rules;
+use super::rules::{Demands, Rules};
 use super::sequences::Sequences;
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Wakes};
@@ -35,6 +35,7 @@ const KEEP_CAPACITY: usize = 64;
 pub struct QueueState {
     nature: Nature,
     rules: Arc<Rules>,
+    demands: Demands,
     ready: Levels,
     consumers: Consumers,
     unacked: usize,
@@ -65,6 +66,7 @@ impl QueueState {
     pub fn with_window(nature: Nature, rules: Arc<Rules>, window_min_bytes: usize) -> Self {
         Self {
             nature,
+            demands: rules.demands(),
             rules,
             ready: Levels::new(nature.highest_level(), window_min_bytes),
             consumers: Consumers::new(nature.succession()),
@@ -97,6 +99,7 @@ impl QueueState {
 
     /// Other rules are in force.
     pub fn set_rules(&mut self, rules: Arc<Rules>, backing: &impl Backing, wakes: &mut Wakes) {
+        self.demands = rules.demands();
         self.rules = rules;
         // Which may be less long than what it was armed for.
         self.expiry.look_at_all();
@@ -109,11 +112,7 @@ impl QueueState {
     /// Whether time brings nothing, and nobody has died: the usual case.
     #[inline]
     pub fn is_quiet(&self) -> bool {
-        self.rules.message_ttl_ms.is_none()
-            && self.rules.expires_ms.is_none()
-            && self.expiry.is_idle()
-            && self.burial.is_idle()
-            && !self.exceeds
+        !self.demands.times && self.expiry.is_idle() && self.burial.is_idle() && !self.exceeds
     }
 
     /// If it is to be looked after earlier than was asked for so far: when that was, and when now.
@@ -186,7 +185,7 @@ impl QueueState {
         if self.closed {
             return Err(NotTaken::Closed);
         }
-        if self.rules.overflow.refuses() && self.has_no_room_for(&message) {
+        if self.demands.limits && self.rules.overflow.refuses() && self.has_no_room_for(&message) {
             self.refuse(message);
             return Err(NotTaken::Full);
         }
@@ -197,7 +196,7 @@ impl QueueState {
         let attempts = Attempts::default();
         let is_time = self.ready.push(Entry { id, seq, redelivered: false, attempts, message });
         self.deliver_but(Some(id), backing, wakes);
-        if is_timed || self.is_limited() {
+        if is_timed || self.demands.limits {
             self.drop_what_may_not_stay(backing, wakes);
         }
         if is_timed {

@@ -33,12 +33,41 @@ pub(super) struct Prepared {
 #[derive(Debug, Default)]
 struct Resolved {
     route: Route,
+    /// Nearly always nothing: one word in a message that is moved about.
+    beside: Option<Box<Beside>>,
+}
+
+/// Where a message goes beside queues.
+#[derive(Debug)]
+struct Beside {
     /// Addresses of direct replies among the routing keys.
     replies: Replies,
     /// Exchanges that remember it.
     histories: Vec<Arc<Exchange>>,
     /// Exchanges that hold it back, and for how long.
     holders: Vec<(Arc<Exchange>, u64)>,
+}
+
+impl Beside {
+    fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.histories.is_empty() && self.holders.is_empty()
+    }
+
+    /// Hands a message on. True if somebody has taken it; what a confirm has to wait for then.
+    fn take(self, session: &mut Session, message: &Message, seq: &mut Seq) -> bool {
+        let mut taken = !self.holders.is_empty();
+        for exchange in self.histories {
+            exchange.remember(message);
+        }
+        for (exchange, delay_ms) in self.holders {
+            let held = exchange.hold(message, delay_ms, &mut session.wakes);
+            *seq = session.node.store.both(*seq, held, &mut session.wakes);
+        }
+        for address in self.replies {
+            taken |= session.vhost.reply(&address, message.clone(), &mut session.wakes);
+        }
+        taken
+    }
 }
 
 impl Prepared {
@@ -94,10 +123,7 @@ impl Channel {
     #[inline]
     pub(super) fn dispatch(&mut self, session: &mut Session, prepared: Prepared) -> Outcome {
         let Prepared { message, resolved, mandatory } = prepared;
-        let Resolved { route, replies, histories, holders } = resolved;
-        for exchange in histories {
-            exchange.remember(&message);
-        }
+        let Resolved { route, beside } = resolved;
         let (mut handover, wakes) = (Handover::default(), &mut session.wakes);
         handover.publish(&message, route.iter(), &session.node.store, wakes);
         if handover.met_closed {
@@ -105,13 +131,8 @@ impl Channel {
         }
         let Handed { mut taken, refused, mut seq } =
             handover.end(&session.node.store, &mut session.wakes);
-        for (exchange, delay_ms) in holders {
-            taken = true;
-            let held = exchange.hold(&message, delay_ms, &mut session.wakes);
-            seq = session.node.store.both(seq, held, &mut session.wakes);
-        }
-        for address in replies {
-            taken |= session.vhost.reply(&address, message.clone(), &mut session.wakes);
+        if let Some(beside) = beside {
+            taken |= beside.take(session, &message, &mut seq);
         }
         if !taken && mandatory {
             let code = ReplyCode::NoRoute;
@@ -172,14 +193,10 @@ fn build(content: &mut Content, rewritten: Option<Vec<u8>>, traits: Traits) -> M
 #[inline]
 fn traits(properties: &Properties<'_>, plain: bool) -> Traits {
     let blind = !plain && properties.headers.is_some_and(|h| h.get(BCC).is_some());
-    let flags = [
-        (Traits::PERSISTENT, properties.delivery_mode == Some(PERSISTENT)),
-        (Traits::EXPIRES, properties.expiration.is_some()),
-        (Traits::PRIORITY, properties.priority.is_some()),
-        (Traits::BLIND_COPIES, blind),
-    ];
-    let flags = flags.into_iter().filter(|(_, on)| *on).fold(0, |all, (flag, _)| all | flag);
-    Traits::new(flags, properties.priority.unwrap_or_default())
+    Traits::from(properties.delivery_mode == Some(PERSISTENT))
+        .with(Traits::EXPIRES, properties.expiration.is_some())
+        .with(Traits::BLIND_COPIES, blind)
+        .with_priority(properties.priority)
 }
 
 /// Looks a route up and remembers it if the address alone tells it.
@@ -203,7 +220,9 @@ fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -
         let prefix = reply_to::ADDRESS_PREFIX.as_bytes();
         replies.extend(keys.iter().filter(|key| key.starts_with(prefix)).map(|key| (*key).into()));
     }
-    Ok(Resolved { route, replies, histories, holders })
+    let beside = Beside { replies, histories, holders };
+    let beside = (!beside.is_empty()).then(|| Box::new(beside));
+    Ok(Resolved { route, beside })
 }
 
 fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {

@@ -49,7 +49,7 @@ impl QueueState {
     pub(super) fn note_expiry(&mut self, message: &Message) -> bool {
         let has_own = message.traits().has(Traits::EXPIRES);
         self.expiry.may_have_own |= has_own;
-        has_own || self.rules.message_ttl_ms.is_some()
+        has_own || (self.demands.times && self.rules.message_ttl_ms.is_some())
     }
 
     /// Whether a message of it may expire.
@@ -76,7 +76,7 @@ impl QueueState {
     /// Whether a message's time is up.
     #[inline]
     pub(super) fn has_expired(&self, message: &Message, now_ms: u64) -> bool {
-        if self.rules.message_ttl_ms.is_none() && !message.traits().has(Traits::EXPIRES) {
+        if !self.demands.times && !message.traits().has(Traits::EXPIRES) {
             return false;
         }
         let expires_ms = expires_ms(message, self.rules.message_ttl_ms);

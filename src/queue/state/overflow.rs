@@ -12,15 +12,10 @@ use crate::queue::gap::Request;
 use crate::queue::settings::Overflow;
 
 impl QueueState {
-    #[inline]
-    pub(super) fn is_limited(&self) -> bool {
-        self.rules.max_length.is_some() || self.rules.max_length_bytes.is_some()
-    }
-
     /// Whether more is ready than may be.
     #[inline]
     pub(super) fn exceeds_limits(&self) -> bool {
-        self.is_limited() && self.would_exceed(0, 0)
+        self.demands.limits && self.would_exceed(0, 0)
     }
 
     fn would_exceed(&self, more: u64, more_bytes: u64) -> bool {
@@ -52,7 +47,7 @@ impl QueueState {
     /// Drops from the head what is too much. What is not in memory follows when it has been read.
     #[inline]
     pub(super) fn drop_excess(&mut self) {
-        if !self.is_limited() || self.rules.overflow.refuses() {
+        if !self.demands.limits || self.rules.overflow.refuses() {
             self.exceeds = false;
             return;
         }
