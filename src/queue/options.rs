@@ -193,7 +193,21 @@ const RULES: &[(&str, For, Rule)] = &[
     ("x-initial-cluster-size", For::Stream, Rule::Unchecked),
 ];
 
+/// Checked and kept, but without effect so far: whoever declares them is told so in the log.
+const WITHOUT_EFFECT: &[&str] = &[
+    "x-consumer-disconnected-timeout",
+    "x-delayed-retry-type",
+    "x-delayed-retry-min",
+    "x-delayed-retry-max",
+];
+
 impl QueueOptions {
+    /// Arguments that were accepted and have no effect so far.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let view = self.arguments.view();
+        WITHOUT_EFFECT.iter().copied().filter(move |key| view.get(key).is_some())
+    }
+
     /// Checks arguments that a new queue is declared with.
     pub fn parse(arguments: &Table) -> Result<Self, Refusal> {
         let kind = kind(arguments)?;

@@ -116,6 +116,9 @@ impl VirtualHost {
         let options = QueueOptions::parse(&asked.arguments).map_err(refuse)?;
         options.check_name(asked.name).map_err(refuse)?;
         options.check_flags(asked.durable, asked.exclusive, asked.auto_delete).map_err(refuse)?;
+        for argument in options.without_effect() {
+            tracing::warn!(queue = asked.name, argument, "accepted, but without effect so far");
+        }
         Ok(options)
     }
 }
