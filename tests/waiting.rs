@@ -262,3 +262,20 @@ async fn a_commit_waits_for_the_disk() {
     peer.expect(tx_commit_ok()).await;
     broker.stop_and_check().await;
 }
+
+/// The consumer of a queue deleted on its own connection is told after the deletion is answered,
+/// as long as that may take: clients forget the consumer with the answer.
+#[tokio::test]
+async fn a_consumer_is_cancelled_after_the_answer_to_the_deletion() {
+    let broker = OwnBroker::start().await;
+    let mut peer = broker.peer_with(beating()).await;
+    peer.ask(queue_declare("jobs").durable(), queue_declare_ok("jobs", 0, 0)).await;
+    peer.ask(consume("jobs", "c"), consume_ok("c")).await;
+    broker.broker.store().hold(true);
+    peer.send(queue_delete("jobs")).await;
+    expect_only_heartbeats(&mut peer).await;
+    broker.broker.store().hold(false);
+    peer.expect(queue_delete_ok(0)).await;
+    peer.expect(cancel_nowait("c")).await;
+    broker.stop_and_check().await;
+}

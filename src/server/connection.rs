@@ -21,7 +21,7 @@ use crate::amqp::frame::FrameReader;
 use crate::amqp::reply::Reply;
 use crate::clock;
 use crate::error::{MethodId, Reason};
-use crate::outbox::Outgoing;
+use crate::outbox::{ConsumerId, Outgoing};
 use crate::queue::Conditions;
 
 /// Above this no more deliveries are encoded until the socket has taken some.
@@ -292,20 +292,24 @@ impl Connection {
                 let Some(channel) = self.channels.get_mut(&subscription.channel) else { return };
                 channel.deliver(&mut self.session, &subscription, entry);
             }
-            Outgoing::Cancelled(consumer) => {
-                let Some(subscription) = self.session.subscriptions.remove(&consumer) else {
-                    return;
-                };
-                if let Some(channel) = self.channels.get_mut(&subscription.channel) {
-                    channel.on_cancelled(&mut self.session, &subscription);
-                }
+            Outgoing::Cancelled(consumer) if self.session.held.is_some() => {
+                self.session.cancelled.push(consumer);
             }
+            Outgoing::Cancelled(consumer) => self.on_cancelled(consumer),
             Outgoing::Close(reason) => {
                 if self.state == State::Open {
                     self.settle_confirms();
                     self.close(&reason, MethodId::NONE);
                 }
             }
+        }
+    }
+
+    /// The queue of a consumer is gone.
+    pub(super) fn on_cancelled(&mut self, consumer: ConsumerId) {
+        let Some(subscription) = self.session.subscriptions.remove(&consumer) else { return };
+        if let Some(channel) = self.channels.get_mut(&subscription.channel) {
+            channel.on_cancelled(&mut self.session, &subscription);
         }
     }
 

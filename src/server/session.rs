@@ -64,6 +64,9 @@ pub(super) struct Session {
     pub(super) awaiting_confirms: Vec<u16>,
     /// What the client is told once the store has settled it.
     pub(super) held: Option<Held>,
+    /// Consumers whose queue is gone: they are told behind what is held, which may be the answer
+    /// to the deletion.
+    pub(super) cancelled: Vec<ConsumerId>,
     /// When a consumer may have kept a delivery for too long: milliseconds since 1970.
     pub(super) timeouts_ms: Option<u64>,
     /// It has published: an alarm concerns it.
@@ -100,6 +103,7 @@ impl Session {
             to_confirm: Vec::new(),
             awaiting_confirms: Vec::new(),
             held: None,
+            cancelled: Vec::new(),
             timeouts_ms: None,
             publishes: false,
             floods: false,

@@ -61,6 +61,11 @@ impl Connection {
         }
         if self.state == State::Open {
             self.session.release_held();
+            if self.session.held.is_none() {
+                for consumer in std::mem::take(&mut self.session.cancelled) {
+                    self.on_cancelled(consumer);
+                }
+            }
         }
     }
 
