@@ -10,6 +10,9 @@ use crate::outbox::Wakes;
 use crate::store::Store;
 use crate::timers::Timers;
 
+/// What would go to a store that has too much to write is looked at again after this time.
+pub(super) const STORE_FULL_RETRY_MS: u64 = 10;
+
 /// What all queues of a virtual host have around them.
 #[derive(Clone)]
 pub struct Home {

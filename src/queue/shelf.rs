@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::backing::Backing;
 use super::delayed::{Delayed, held_back};
-use super::home::Home;
+use super::home::{Home, STORE_FULL_RETRY_MS};
 use super::kept::Kept;
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::Wakes;
@@ -19,8 +19,6 @@ use crate::timers::OnTime;
 
 /// So many messages are released in one step.
 const AT_ONCE: usize = 256;
-/// While the store has too much to write, this is the time until the next look.
-const CROWDED_MS: u64 = 10;
 
 /// The messages that an exchange holds back.
 #[derive(Debug)]
@@ -161,7 +159,7 @@ impl OnTime for Shelf {
             let mut state = self.state.lock();
             state.armed_ms = None;
             if self.store().is_full() {
-                return self.arm(&mut state, wakes.now_ms() + CROWDED_MS);
+                return self.arm(&mut state, wakes.now_ms() + STORE_FULL_RETRY_MS);
             }
             state.delayed.ask_for_unknown(&*self);
             state.delayed.take_due(AT_ONCE, &*self, wakes.now_ms())

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::death::Dead;
+use super::home::STORE_FULL_RETRY_MS;
 use super::rules::DeadLetter;
 use super::{Brought, Queue};
 use crate::message::{MessageId, Seq};
@@ -16,8 +17,6 @@ use crate::timers::OnTime;
 const READ_MAX_BYTES: usize = 1024 * 1024;
 /// So many steps are done in one go: then whatever else this thread has to do gets a turn.
 const STEPS_MAX: usize = 16;
-/// While the store has too much to write, this is the time until the next look.
-const CROWDED_MS: u64 = 10;
 
 impl Deferred for Queue {
     fn run(self: Arc<Self>, wakes: &mut Wakes) {
@@ -36,7 +35,7 @@ impl Deferred for Queue {
                 return;
             };
             if self.store().is_full() && !self.is_closed() {
-                let until_ms = wakes.now_ms() + CROWDED_MS;
+                let until_ms = wakes.now_ms() + STORE_FULL_RETRY_MS;
                 return self.change(wakes, |state, _| state.postpone_burial(dead, until_ms));
             }
             self.bring_on(dead, &to, wakes);

@@ -85,7 +85,7 @@ impl QueueState {
 
     /// Drops what has expired at the head.
     pub(super) fn expire_front(&mut self, now_ms: u64) {
-        if !self.may_expire() || self.burial.is_crowded() {
+        if !self.may_expire() {
             return;
         }
         for _ in 0..EXPIRE_MAX {
