@@ -3,10 +3,12 @@
 //! Everything here is called under the queue's lock, so an answer to `read` must come later, from
 //! elsewhere.
 
+use std::sync::Arc;
+
 use super::{Kept, Queue};
 use crate::message::{Message, MessageId, Seq};
 use crate::outbox::Wakes;
-use crate::store::{Read, ReadBack, Wanted};
+use crate::store::{QueueId, Read, ReadBack, Store, Wanted};
 
 /// The store behind one queue. Tests have one that settles and answers when they say so.
 pub trait Backing {
@@ -30,9 +32,17 @@ pub trait Backing {
     fn give_window_back(&self, window_bytes: usize);
 }
 
-impl Backing for Queue {
+/// Whoever has a number in the store, which is all that lies behind it.
+pub(super) trait Stored: ReadBack + Sized {
+    fn store(&self) -> &Arc<Store>;
+    fn store_id(&self) -> QueueId;
+    /// Who gets the store's answers. Without anybody who holds it, nobody waits for them either.
+    fn reader(&self) -> Option<Arc<Self>>;
+}
+
+impl<T: Stored + 'static> Backing for T {
     fn append(&self, id: MessageId, message: &Message, wakes: &mut Wakes) -> Seq {
-        self.store().append(self.spec.id, id, message, wakes)
+        self.store().append(self.store_id(), id, message, wakes)
     }
 
     fn is_settled(&self, seq: Seq) -> bool {
@@ -44,23 +54,22 @@ impl Backing for Queue {
     }
 
     fn remove(&self, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
-        self.store().remove(self.spec.id, settled, wakes);
+        self.store().remove(self.store_id(), settled, wakes);
     }
 
     fn count(&self, kept: &Kept, wakes: &mut Wakes) {
         if kept.seq != Seq::NONE {
-            self.store().count(self.spec.id, kept.id, kept.seq, kept.attempts, wakes);
+            self.store().count(self.store_id(), kept.id, kept.seq, kept.attempts, wakes);
         }
     }
 
     fn remove_range(&self, first: MessageId, last: MessageId, wakes: &mut Wakes) {
-        self.store().remove_range(self.spec.id, first, last, wakes);
+        self.store().remove_range(self.store_id(), first, last, wakes);
     }
 
     fn read(&self, wanted: Wanted, max_bytes: usize, token: u64) {
-        // Without anybody who holds the queue nobody waits for its messages either.
-        if let Some(this) = self.this.upgrade() {
-            self.store().read(self.spec.id, wanted, max_bytes, token, this);
+        if let Some(reader) = self.reader() {
+            self.store().read(self.store_id(), wanted, max_bytes, token, reader);
         }
     }
 
@@ -70,6 +79,20 @@ impl Backing for Queue {
 
     fn give_window_back(&self, window_bytes: usize) {
         self.store().windows().give_back(window_bytes);
+    }
+}
+
+impl Stored for Queue {
+    fn store(&self) -> &Arc<Store> {
+        &self.home.store
+    }
+
+    fn store_id(&self) -> QueueId {
+        self.spec.id
+    }
+
+    fn reader(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 }
 

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::{Error, Result};
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outgoing, Wakes};
-use crate::store::{QueueId, RecoveredQueue, Store};
+use crate::store::{QueueId, RecoveredQueue};
 use crate::timers::OnTime;
 
 mod backing;
@@ -34,6 +34,7 @@ mod state;
 mod undertaker;
 
 pub use backing::Backing;
+use backing::Stored;
 pub use consumer::{ChannelCredit, ConsumerSpec};
 pub use death::{Dead, DeadLettered, Reason, dead_letter, is_cycle};
 pub use gap::{Answer, Gap, Request};
@@ -114,10 +115,6 @@ impl Queue {
         });
         queue.note_use(&mut Wakes::default());
         queue
-    }
-
-    fn store(&self) -> &Arc<Store> {
-        &self.home.store
     }
 
     /// Has it looked after when its time has come, and its dead brought on. To be called at the

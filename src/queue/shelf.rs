@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::backing::Backing;
+use super::backing::Stored;
 use super::delayed::{Delayed, held_back};
 use super::home::{Home, STORE_FULL_RETRY_MS};
 use super::kept::Kept;
@@ -109,10 +109,6 @@ impl Shelf {
         }
     }
 
-    fn store(&self) -> &Arc<Store> {
-        &self.home.store
-    }
-
     /// Asks to be told when the next one is due.
     fn look_after(&self, state: &mut State) {
         if let Some(due_ms) = state.delayed.next_due_ms() {
@@ -181,40 +177,16 @@ impl ReadBack for Shelf {
     }
 }
 
-impl Backing for Shelf {
-    fn append(&self, id: MessageId, message: &Message, wakes: &mut Wakes) -> Seq {
-        self.store().append(self.id, id, message, wakes)
+impl Stored for Shelf {
+    fn store(&self) -> &Arc<Store> {
+        &self.home.store
     }
 
-    fn is_settled(&self, seq: Seq) -> bool {
-        self.store().is_settled(seq)
+    fn store_id(&self) -> QueueId {
+        self.id
     }
 
-    fn is_memory_short(&self) -> bool {
-        self.store().is_memory_short()
-    }
-
-    fn remove(&self, settled: &[(MessageId, Seq)], wakes: &mut Wakes) {
-        self.store().remove(self.id, settled, wakes);
-    }
-
-    fn count(&self, _: &Kept, _: &mut Wakes) {}
-
-    fn remove_range(&self, first: MessageId, last: MessageId, wakes: &mut Wakes) {
-        self.store().remove_range(self.id, first, last, wakes);
-    }
-
-    fn read(&self, wanted: Wanted, max_bytes: usize, token: u64) {
-        if let Some(this) = self.this.upgrade() {
-            self.store().read(self.id, wanted, max_bytes, token, this);
-        }
-    }
-
-    fn resize_window(&self, window_bytes: usize) -> usize {
-        self.store().windows().resize(window_bytes)
-    }
-
-    fn give_window_back(&self, window_bytes: usize) {
-        self.store().windows().give_back(window_bytes);
+    fn reader(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 }

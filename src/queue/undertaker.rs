@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::backing::Stored;
 use super::death::Dead;
 use super::home::STORE_FULL_RETRY_MS;
 use super::rules::DeadLetter;
