@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
+use crate::access::Users;
 use crate::alarm::{Alarm, Alarms};
-use crate::auth::Users;
 use crate::config::Config;
 use crate::error::{Error, Reason, Result};
 use crate::outbox::{Outbox, Outgoing, Wakes};

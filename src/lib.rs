@@ -12,15 +12,15 @@
 //! The modules, from the wire inwards; each imports only what stands below it:
 //!
 //! - [`server`]: sessions over sockets; [`config`], [`logging`], [`signals`]: the process around it
-//! - [`broker`], [`vhost`], [`auth`], [`alarm`]: what sessions share
+//! - [`broker`], [`vhost`], [`access`], [`alarm`]: what sessions share
 //! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
 //! - [`store`]: what survives
 //! - [`outbox`], [`message`], [`amqp`], [`error`]: values and octets
 
+pub mod access;
 pub mod alarm;
 pub mod amqp;
-pub mod auth;
 pub mod bell;
 pub mod broker;
 pub mod clock;
@@ -35,6 +35,7 @@ pub mod memory;
 pub mod message;
 mod names;
 pub mod outbox;
+pub mod pattern;
 pub mod policy;
 pub mod queue;
 pub mod server;

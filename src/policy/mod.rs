@@ -9,17 +9,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::pattern::Pattern;
 use crate::queue::{QueueKind, Settings};
 
 mod effective;
 mod erlang;
 mod keys;
 mod parse;
-mod pattern;
 
 pub use effective::effective;
-
-use pattern::Pattern;
 
 /// Whose word a policy is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

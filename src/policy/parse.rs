@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::erlang::term;
-use super::pattern::Pattern;
+use super::erlang::{quoted, term};
 use super::{ApplyTo, Policy, PolicyError, Scope, keys};
+use crate::pattern::{BadPattern, Pattern};
 
 /// Longer names are refused: they are short strings everywhere else.
 const NAME_MAX_BYTES: usize = 255;
@@ -138,7 +138,15 @@ fn pattern(value: &Value) -> Result<Pattern, PolicyError> {
         let text = format!("pattern should be a binary but was {}", term(value));
         PolicyError::Invalid(text)
     };
-    Pattern::new(value.as_str().ok_or_else(wrong)?)
+    Pattern::new(value.as_str().ok_or_else(wrong)?).map_err(|bad| {
+        PolicyError::Invalid(match bad {
+            BadPattern::TooLong(max) => format!("pattern should have at most {max} octets"),
+            BadPattern::Invalid { why, position } => {
+                let why = quoted(&why);
+                format!("pattern should be regular expression but is invalid: {{{why},{position}}}")
+            }
+        })
+    })
 }
 
 fn priority(value: Option<&Value>) -> Result<i64, PolicyError> {
