@@ -11,7 +11,7 @@
 //!
 //! The modules, from the wire inwards; each imports only what stands below it:
 //!
-//! - [`server`]: sessions over sockets; [`config`], [`logging`], [`signals`]: the process around it
+//! - [`server`]: sessions over sockets; [`http`]: requests over HTTP; [`config`], [`logging`], [`signals`]: the process around it
 //! - [`broker`], [`vhost`], [`access`], [`alarm`]: what sessions share
 //! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
@@ -29,6 +29,7 @@ pub mod descriptors;
 pub mod disk;
 pub mod error;
 pub mod exchange;
+pub mod http;
 pub mod listen;
 pub mod logging;
 pub mod memory;

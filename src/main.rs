@@ -51,7 +51,9 @@ async fn serve(config: Config) -> Result<u8, StartError> {
         Ok(started) => started?,
         Err(signal) => std::process::exit(signal.exit_code().into()),
     };
-    announce(broker.amqp_addresses());
+    announce("amqp", broker.amqp_addresses());
+    announce("http", broker.http_addresses());
+    announce("metrics", broker.metrics_addresses());
     let signal = signals.next().await;
     info!(?signal, "stopping; a second signal ends at once");
     match signals.unless(broker.stop()).await {
@@ -68,10 +70,10 @@ fn told(outcome: io::Result<u8>) -> Result<u8, StartError> {
     }
 }
 
-fn announce(addresses: &[SocketAddr]) {
+fn announce(protocol: &str, addresses: &[SocketAddr]) {
     let mut out = std::io::stdout().lock();
     for address in addresses {
         // Whoever started us may not want to know and have closed it.
-        let _ = writeln!(out, "listening amqp {address}").and_then(|()| out.flush());
+        let _ = writeln!(out, "listening {protocol} {address}").and_then(|()| out.flush());
     }
 }

@@ -13,7 +13,7 @@ use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
-pub use self::builder::TableBuilder;
+pub use self::builder::{ArrayBuilder, TableBuilder};
 pub use self::value::{ArrayView, Elements, Value};
 
 /// Levels of tables and arrays inside a table; deeper ones are refused. Real ones nest three or

@@ -6,6 +6,7 @@
 
 mod error;
 mod file;
+mod node_name;
 mod options;
 mod settings;
 mod value;
@@ -23,6 +24,22 @@ use crate::memory;
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:5672";
 /// The port of AMQP without TLS, for an address that names none.
 pub const AMQP_PORT: u16 = 5672;
+/// Where the HTTP API is expected: this machine only, like AMQP.
+pub const HTTP_DEFAULT: &str = "127.0.0.1:15672";
+/// The port of the HTTP API, for an address that names none.
+pub const HTTP_PORT: u16 = 15672;
+/// Where metrics are read without a login.
+pub const METRICS_DEFAULT: &str = "127.0.0.1:15692";
+/// The port of the metrics, for an address that names none.
+pub const METRICS_PORT: u16 = 15692;
+/// Bodies of requests are small JSON objects; definitions have a limit of their own.
+pub const HTTP_BODY_DEFAULT_BYTES: u64 = 1024 * 1024;
+/// Enough for a declaration with a name of 255 octets and a policy.
+pub const HTTP_BODY_MIN_BYTES: u64 = 4096;
+/// A body is held in memory whole, and grows when it is parsed.
+pub const HTTP_BODY_MAX_BYTES: u64 = 512 * 1024 * 1024;
+/// What a node is called unless it is told; `HOSTNAME` stands for the machine's name.
+pub const NODE_NAME_DEFAULT: &str = "warren@HOSTNAME";
 /// Larger message bodies are refused unless the limit is raised.
 pub const MESSAGE_SIZE_DEFAULT_BYTES: u64 = 128 * 1024 * 1024;
 /// The limit for messages cannot be raised above this: the body of one message is held in memory,
@@ -68,6 +85,14 @@ pub struct Config {
     /// `HOST:PORT` of each listener; names are resolved when the broker starts. Port 0 takes any
     /// free port.
     pub listen: Vec<String>,
+    /// `HOST:PORT` of each listener for the HTTP API; none of them switches it off.
+    pub http: Vec<String>,
+    /// `HOST:PORT` of each listener that serves metrics to everybody.
+    pub metrics: Vec<String>,
+    /// Largest body of a request over HTTP, definitions excepted.
+    pub http_max_body_bytes: u64,
+    /// What the node is called, as `NAME@HOST`; see [`Config::node_name`].
+    pub node_name: String,
     /// Where everything durable is kept.
     pub data_dir: PathBuf,
     /// Filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -101,6 +126,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: vec![LISTEN_DEFAULT.to_owned()],
+            http: vec![HTTP_DEFAULT.to_owned()],
+            metrics: vec![METRICS_DEFAULT.to_owned()],
+            http_max_body_bytes: HTTP_BODY_DEFAULT_BYTES,
+            node_name: NODE_NAME_DEFAULT.to_owned(),
             data_dir: PathBuf::from("./warren-data"),
             log: "info".to_owned(),
             log_format: LogFormat::Human,

@@ -364,7 +364,8 @@ mod tests {
     fn every_setting_can_be_set_by_flag_variable_and_key() {
         for setting in SETTINGS {
             let text = match setting.key {
-                "listen" => "127.0.0.1:0",
+                "listen" | "http" | "metrics" => "127.0.0.1:0",
+                "node-name" => "a@b",
                 "data-dir" => "/elsewhere",
                 "log" => "trace",
                 "log-format" => "json",

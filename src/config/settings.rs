@@ -5,8 +5,9 @@
 
 use std::path::PathBuf;
 
-use super::value;
+use super::{node_name, value};
 use super::{
+    AMQP_PORT, HTTP_BODY_MAX_BYTES, HTTP_BODY_MIN_BYTES, HTTP_PORT, METRICS_PORT,
     CONNECTIONS_MAX, CONSUMER_TIMEOUT_MAX, CONSUMER_TIMEOUT_MIN, CONSUMERS_PER_CHANNEL_MAX,
     FRAME_MAX_MAX_BYTES, FRAME_MAX_MIN_BYTES, HANDSHAKE_TIMEOUT_MAX, HANDSHAKE_TIMEOUT_MIN,
     MESSAGE_SIZE_MAX_BYTES,
@@ -62,7 +63,56 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Address to listen on for AMQP; repeat it or separate several by commas. \
                Port 0 takes any free port",
         kind: Kind::List,
-        set: |config, text| value::addresses(text).map(|v| config.listen = v),
+        set: |config, text| value::addresses(text, AMQP_PORT).map(|v| config.listen = v),
+    },
+    Setting {
+        key: "http",
+        variable: "WARREN_HTTP",
+        placeholder: "HOST:PORT",
+        default: "127.0.0.1:15672",
+        help: "Address to listen on for the HTTP API; repeat it or separate several by commas, \
+               or none",
+        kind: Kind::List,
+        set: |config, text| {
+            config.http = value::addresses_or_none(text, HTTP_PORT)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "metrics",
+        variable: "WARREN_METRICS",
+        placeholder: "HOST:PORT",
+        default: "127.0.0.1:15692",
+        help: "Address to serve metrics on without a login, or none",
+        kind: Kind::List,
+        set: |config, text| {
+            config.metrics = value::addresses_or_none(text, METRICS_PORT)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "http-max-body-size",
+        variable: "WARREN_HTTP_MAX_BODY_SIZE",
+        placeholder: "BYTES",
+        default: "1MiB",
+        help: "Largest body of a request over HTTP, from 4KiB to 512MiB; definitions may have \
+               20MiB in any case",
+        kind: Kind::Number,
+        set: |config, text| {
+            let bytes = value::bytes_within(text, HTTP_BODY_MIN_BYTES, HTTP_BODY_MAX_BYTES)?;
+            config.http_max_body_bytes = bytes;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "node-name",
+        variable: "WARREN_NODE_NAME",
+        placeholder: "NAME@HOST",
+        default: "warren@HOSTNAME",
+        help: "What the node is called in the HTTP API and in metrics; HOSTNAME stands for the \
+               name of this machine",
+        kind: Kind::Text,
+        set: |config, text| node_name::check(text).map(|v| config.node_name = v),
     },
     Setting {
         key: "data-dir",
@@ -232,6 +282,10 @@ mod tests {
     fn nothing_like_the_default() -> Config {
         Config {
             listen: Vec::new(),
+            http: Vec::new(),
+            metrics: Vec::new(),
+            http_max_body_bytes: 0,
+            node_name: String::new(),
             data_dir: PathBuf::new(),
             log: String::new(),
             log_format: LogFormat::Json,
@@ -275,6 +329,9 @@ mod tests {
         for (key, good, bad) in [
             ("max-message-size", "512MiB", "536870913"),
             ("max-message-size", "1", "0"),
+            ("http", "none", "none,127.0.0.1:1"),
+            ("http-max-body-size", "4KiB", "4095"),
+            ("node-name", "a@b", "a"),
             ("frame-max", "4096", "4095"),
             ("frame-max", "16MiB", "16777217"),
             ("channel-max", "1", "0"),

@@ -9,11 +9,14 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{AMQP_PORT, MEMORY_LIMIT_MIN_BYTES};
+use super::MEMORY_LIMIT_MIN_BYTES;
 use crate::memory;
 
 /// Longest name of a host (RFC 1035, 2.3.4).
 const HOST_LENGTH_MAX: usize = 253;
+
+/// Where there may be no address at all.
+const NONE: &str = "none";
 
 const SIZE_RULE: &str = "must be a number of bytes such as 131072, 64KiB or 128MiB";
 const TIME_RULE: &str = "must be a time such as 10s, 500ms, 2m or a number of seconds";
@@ -95,11 +98,11 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// Addresses separated by commas, each completed to `HOST:PORT`.
-pub(super) fn addresses(text: &str) -> Result<Vec<String>, String> {
+/// Addresses separated by commas, each completed to `HOST:PORT`. `port`: where none is given.
+pub(super) fn addresses(text: &str, port: u16) -> Result<Vec<String>, String> {
     let mut addresses = Vec::new();
     for part in text.split(',').map(str::trim) {
-        let address = address(part)?;
+        let address = address(part, port)?;
         if addresses.contains(&address) && !address.ends_with(":0") {
             return Err(format!("names {address} twice"));
         }
@@ -108,14 +111,26 @@ pub(super) fn addresses(text: &str) -> Result<Vec<String>, String> {
     Ok(addresses)
 }
 
-fn address(text: &str) -> Result<String, String> {
+/// The same, or `none` alone.
+pub(super) fn addresses_or_none(text: &str, port: u16) -> Result<Vec<String>, String> {
+    if text == NONE {
+        return Ok(Vec::new());
+    }
+    if text.split(',').any(|part| part.trim() == NONE) {
+        return Err(format!("has `{NONE}` among addresses: it must stand alone"));
+    }
+    addresses(text, port)
+}
+
+fn address(text: &str, default_port: u16) -> Result<String, String> {
     let rule = |why: &str| {
         Err(format!(
-            "`{text}` {why}: must be HOST:PORT such as 127.0.0.1:5672, [::1]:5672 or localhost:5672"
+            "`{text}` {why}: must be HOST:PORT such as 127.0.0.1:{default_port}, \
+             [::1]:{default_port} or localhost:{default_port}"
         ))
     };
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Ok(format!("[{text}]:{AMQP_PORT}"));
+        return Ok(format!("[{text}]:{default_port}"));
     }
     let (host, port) = match text.rsplit_once(':') {
         // The colon belongs to an IPv6 address that no port follows.
@@ -129,7 +144,7 @@ fn address(text: &str) -> Result<String, String> {
     if !is_host(host) {
         return rule("is not an address");
     }
-    let Some(port) = port else { return Ok(format!("{host}:{AMQP_PORT}")) };
+    let Some(port) = port else { return Ok(format!("{host}:{default_port}")) };
     match digits(port).and_then(|port| u16::try_from(port).ok()) {
         Some(port) => Ok(format!("{host}:{port}")),
         None => rule("has no port from 0 to 65535"),
@@ -270,7 +285,7 @@ mod tests {
             ("localhost:5672", "localhost:5672"),
             ("mq-1.example.org.:1", "mq-1.example.org.:1"),
         ] {
-            assert_eq!(addresses(text), Ok(vec![expected.to_owned()]));
+            assert_eq!(addresses(text, 5672), Ok(vec![expected.to_owned()]));
         }
         for text in [
             "",
@@ -290,9 +305,9 @@ mod tests {
             "a:1,",
             "a:1,a:1",
         ] {
-            assert!(addresses(text).is_err(), "{text}");
+            assert!(addresses(text, 5672).is_err(), "{text}");
         }
-        let two = addresses("127.0.0.1:0, 127.0.0.1:0").map(|a| a.len());
+        let two = addresses("127.0.0.1:0, 127.0.0.1:0", 5672).map(|a| a.len());
         assert_eq!(two, Ok(2), "any free port may be asked for twice");
     }
 

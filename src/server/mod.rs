@@ -40,6 +40,7 @@ use crate::alarm::Alarm;
 use crate::broker::Node;
 use crate::config::Config;
 use crate::error::{Reason, ReplyCode};
+use crate::http::{Endpoint, Http, Listeners};
 use crate::start_error::StartError;
 use crate::store::{DataDirectory, Store};
 use crate::{descriptors, listen};
@@ -62,6 +63,7 @@ enum Phase {
 pub struct Broker {
     node: Arc<Node>,
     addresses: Vec<SocketAddr>,
+    http: Http,
     phase: watched::Sender<Phase>,
     slots: Arc<listener::Slots>,
     stop_wait: Duration,
@@ -86,6 +88,13 @@ impl Builder {
     #[must_use]
     pub fn listen(mut self, address: &str) -> Self {
         self.config.listen = vec![address.to_owned()];
+        self
+    }
+
+    /// Serves the HTTP API on this `HOST:PORT` alone; port 0 takes any free port.
+    #[must_use]
+    pub fn http(mut self, address: &str) -> Self {
+        self.config.http = vec![address.to_owned()];
         self
     }
 
@@ -123,6 +132,8 @@ impl Builder {
         let config = self.config;
         let directory = DataDirectory::open(&config.data_dir)?;
         let listeners = listen::bind(&config.listen).await?;
+        let http = listen::bind(&config.http).await?;
+        let metrics = listen::bind(&config.metrics).await?;
         let connections_max = descriptors::connections_max(config.max_connections);
         let node = tokio::task::spawn_blocking(move || open(config, directory)).await;
         let node = Arc::new(node.map_err(StartError::internal)??);
@@ -138,22 +149,37 @@ impl Builder {
                 slots.clone(),
             ));
         }
+        let endpoint = |&address| Endpoint { protocol: "amqp", address, tls: false };
+        let others = addresses.iter().map(endpoint).collect();
+        let http = Http::start(node.clone(), Listeners { http, metrics, others })?;
         tokio::spawn(watch::resources(node.clone(), phase.subscribe()));
         tokio::spawn(timer::run(node.clone(), phase.subscribe()));
         tracing::info!(?addresses, connections_max, "broker started");
-        Ok(Broker { node, addresses, phase, slots, stop_wait: self.stop_wait })
+        Ok(Broker { node, addresses, http, phase, slots, stop_wait: self.stop_wait })
     }
 }
 
 impl Broker {
-    /// A builder with the default configuration.
+    /// A builder with the default configuration, but without HTTP: whoever embeds a broker says
+    /// where that is to be.
     pub fn builder() -> Builder {
-        Builder { config: Config::default(), stop_wait: STOP_WAIT }
+        let config = Config { http: Vec::new(), metrics: Vec::new(), ..Config::default() };
+        Builder { config, stop_wait: STOP_WAIT }
     }
 
     /// Where it listens for AMQP.
     pub fn amqp_addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it serves the HTTP API.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        self.http.addresses()
+    }
+
+    /// Where it serves metrics without a login.
+    pub fn metrics_addresses(&self) -> &[SocketAddr] {
+        self.http.metrics_addresses()
     }
 
     /// How many connections are open.
@@ -177,6 +203,7 @@ impl Broker {
     /// when all have answered or had their time and everything is on disk.
     pub async fn stop(&self) {
         self.phase.send_replace(Phase::Stopping);
+        self.http.stop().await;
         let text = "broker forced connection closure with reason 'shutdown'";
         self.node.close_connections(&Reason::new(ReplyCode::ConnectionForced, text));
         if tokio::time::timeout(self.stop_wait, self.slots.all_free()).await.is_err() {

@@ -24,7 +24,8 @@ impl InProcess {
     pub async fn start(settings: Settings) -> Self {
         let data = TempDir::new().expect("a directory for the broker");
         let consumer_timeout = settings.consumer_timeout;
-        let config = Config { consumer_timeout, ..Config::default() };
+        let (http, metrics) = (Vec::new(), Vec::new());
+        let config = Config { consumer_timeout, http, metrics, ..Config::default() };
         let mut builder = Broker::builder().config(config);
         builder = builder.listen("127.0.0.1:0").data_dir(data.path());
         if let Some(limit) = settings.handshake_timeout {

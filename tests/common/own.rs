@@ -34,7 +34,8 @@ impl OwnBroker {
     async fn start_on(data: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let listen = vec!["127.0.0.1:0".to_owned()];
         let data_dir = data.path().to_owned();
-        let mut config = Config { listen, data_dir, ..Config::default() };
+        let (http, metrics) = (Vec::new(), Vec::new());
+        let mut config = Config { listen, http, metrics, data_dir, ..Config::default() };
         change(&mut config);
         let until = Instant::now() + STOP_MAX;
         loop {

@@ -28,6 +28,7 @@ impl Program {
     pub fn start(data: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
         command.env_clear().current_dir(data).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(["--http", "none", "--metrics", "none"]);
         command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(data.join("data"));
         let mut child = command.stderr(Stdio::null()).spawn().expect("spawned");
         let stdout = child.stdout.take().expect("piped");

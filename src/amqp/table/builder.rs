@@ -3,7 +3,7 @@
 //! Names and values come from our own code, so there is nothing to refuse; what is checked is
 //! what goes on the wire, in the order of the calls.
 
-use super::{Table, TableView, Value, write_sized};
+use super::{ArrayView, Table, TableView, Value, write_sized};
 
 /// Bytes of a name, whose length is one octet.
 const NAME_BYTES_MAX: usize = 255;
@@ -115,6 +115,22 @@ impl TableBuilder {
         let end = (0..=name.len().min(NAME_BYTES_MAX)).rev().find(fits).unwrap_or(0);
         self.0.push(end as u8);
         self.0.extend(name.bytes().take(end));
+    }
+}
+
+/// Collects the elements of an array.
+#[derive(Default, Debug)]
+pub struct ArrayBuilder(Vec<u8>);
+
+impl ArrayBuilder {
+    /// Adds any value.
+    pub fn push(&mut self, value: &Value<'_>) {
+        write_value(&mut self.0, value);
+    }
+
+    /// What there is so far.
+    pub fn view(&self) -> ArrayView<'_> {
+        ArrayView::trusted(&self.0)
     }
 }
 
