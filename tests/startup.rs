@@ -39,6 +39,8 @@ fn warren(arguments: &[&str]) -> Warren {
     let dir = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
     command.env_clear().current_dir(dir.path()).args(arguments);
+    // What these tests are not about must not meet another broker on its usual ports.
+    command.env("WARREN_HTTP", "none").env("WARREN_METRICS", "none");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Warren { command, dir }
 }
