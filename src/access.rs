@@ -10,6 +10,9 @@ use crate::amqp::table::TableView;
 /// The mechanisms, as `connection.start` offers them.
 pub const MECHANISMS: &str = "PLAIN AMQPLAIN ANONYMOUS";
 
+/// The mechanism for those whose name is in a certificate that was verified; offered to nobody else.
+pub const EXTERNAL: &str = "EXTERNAL";
+
 /// The user that exists from the start, and what ANONYMOUS logs in as.
 const GUEST: &str = "guest";
 
@@ -63,6 +66,11 @@ impl Users {
             "ANONYMOUS" => admit(GUEST.as_bytes(), local),
             _ => Err(Refusal::UnknownMechanism),
         }
+    }
+
+    /// Logs in whom a verified certificate names. `local` tells whether the peer is on this machine.
+    pub fn external(&self, name: Option<&str>, local: bool) -> Result<User, Refusal> {
+        admit(name.ok_or(Refusal::Denied)?.as_bytes(), local)
     }
 
     fn check(&self, user: &[u8], password: &[u8], local: bool) -> Result<User, Refusal> {

@@ -14,6 +14,7 @@ use crate::outbox::{Outbox, Outgoing, Wakes};
 use crate::queue::ConnectionId;
 use crate::store::{QueueId, Recovered, Store};
 use crate::timers::Timers;
+use crate::tls::Tls;
 use crate::vhost::VirtualHost;
 
 mod policies;
@@ -29,6 +30,8 @@ pub struct Node {
     pub config: Config,
     /// Who may log in.
     pub users: Users,
+    /// What listeners with TLS use.
+    pub tls: Option<Arc<Tls>>,
     /// What runs short.
     pub alarms: Alarms,
     /// What survives.
@@ -45,6 +48,7 @@ impl Node {
         let node = Self {
             config,
             users: Users::default(),
+            tls: None,
             alarms: Alarms::default(),
             store,
             timers: Arc::default(),

@@ -15,7 +15,7 @@
 //! - [`broker`], [`vhost`], [`access`], [`alarm`]: what sessions share
 //! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
-//! - [`store`]: what survives
+//! - [`store`]: what survives; [`tls`]: sockets that nobody listens in on
 //! - [`outbox`], [`message`], [`amqp`], [`error`]: values and octets
 
 pub mod access;
@@ -44,6 +44,7 @@ pub mod signals;
 pub mod start_error;
 pub mod store;
 pub mod timers;
+pub mod tls;
 pub mod vhost;
 
 pub use server::{Broker, Builder};

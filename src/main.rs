@@ -8,7 +8,7 @@ use tikv_jemallocator::Jemalloc;
 use tracing::{info, warn};
 
 use warren::config::{Command, Config, Dump, Options};
-use warren::signals::Signals;
+use warren::signals::{Signals, Wish};
 use warren::store::DumpOptions;
 use warren::{Broker, StartError, descriptors, logging, store};
 
@@ -52,9 +52,17 @@ async fn serve(config: Config) -> Result<u8, StartError> {
         Err(signal) => std::process::exit(signal.exit_code().into()),
     };
     announce("amqp", broker.amqp_addresses());
+    announce("amqps", broker.amqps_addresses());
     announce("http", broker.http_addresses());
+    announce("https", broker.https_addresses());
     announce("metrics", broker.metrics_addresses());
-    let signal = signals.next().await;
+    let signal = loop {
+        match signals.next().await {
+            // What is wrong is in the log, and all goes on as it was.
+            Wish::Reload => drop(broker.reload_tls()),
+            Wish::End(signal) => break signal,
+        }
+    };
     info!(?signal, "stopping; a second signal ends at once");
     match signals.unless(broker.stop()).await {
         Ok(()) => Ok(0),

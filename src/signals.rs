@@ -1,7 +1,7 @@
-//! The signals that ask the process to end.
+//! The signals that ask the process for something: to end, or to read its files again.
 //!
-//! The first asks for a graceful stop, the second for an end at once. Knows nothing of what is
-//! being stopped.
+//! The first that asks for the end wants a graceful stop, the second an end at once. Knows nothing
+//! of what is being stopped.
 
 use std::io;
 
@@ -12,11 +12,21 @@ const EXIT_INTERRUPTED: u8 = 130;
 /// The same for SIGTERM.
 const EXIT_TERMINATED: u8 = 143;
 
-/// Waits for SIGINT and SIGTERM.
+/// Waits for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// SIGHUP: read again what can be.
+    Reload,
+    /// The end.
+    End(EndSignal),
 }
 
 /// One of the signals that ask for the end.
@@ -29,27 +39,35 @@ pub enum EndSignal {
 }
 
 impl Signals {
-    /// From here on the two signals no longer end the process by themselves.
+    /// From here on the three signals no longer end the process by themselves.
     pub fn new() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { interrupt, terminate })
+        let hang_up = signal(SignalKind::hangup())?;
+        Ok(Self { interrupt, terminate, hang_up })
     }
 
     /// The next signal.
-    pub async fn next(&mut self) -> EndSignal {
+    pub async fn next(&mut self) -> Wish {
         tokio::select! {
-            _ = self.interrupt.recv() => EndSignal::Interrupt,
-            _ = self.terminate.recv() => EndSignal::Terminate,
+            end = end(&mut self.interrupt, &mut self.terminate) => Wish::End(end),
+            _ = self.hang_up.recv() => Wish::Reload,
         }
     }
 
-    /// What `work` gives, unless a signal comes first; then `work` is dropped.
+    /// What `work` gives, unless a signal asks for the end first; then `work` is dropped.
     pub async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Result<T, EndSignal> {
         tokio::select! {
             done = work => Ok(done),
-            signal = self.next() => Err(signal),
+            signal = end(&mut self.interrupt, &mut self.terminate) => Err(signal),
         }
+    }
+}
+
+async fn end(interrupt: &mut Signal, terminate: &mut Signal) -> EndSignal {
+    tokio::select! {
+        _ = interrupt.recv() => EndSignal::Interrupt,
+        _ = terminate.recv() => EndSignal::Terminate,
     }
 }
 
@@ -80,7 +98,10 @@ mod tests {
         assert_eq!(ended, Err(EndSignal::Terminate));
 
         kill_process(getpid(), rustix::process::Signal::INT).expect("sent");
-        assert_eq!(signals.next().await, EndSignal::Interrupt);
+        assert_eq!(signals.next().await, Wish::End(EndSignal::Interrupt));
+
+        kill_process(getpid(), rustix::process::Signal::HUP).expect("sent");
+        assert_eq!(signals.next().await, Wish::Reload);
         assert_eq!(EndSignal::Interrupt.exit_code(), 130);
         assert_eq!(EndSignal::Terminate.exit_code(), 143);
     }

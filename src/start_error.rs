@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use crate::config::ConfigError;
 use crate::store::{DataDirectoryError, EXIT_DISK_FAILED, StoreError};
+use crate::tls::TlsError;
 
 /// Exit code when an address cannot be listened on (`EX_UNAVAILABLE` of sysexits).
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -16,11 +17,16 @@ const EXIT_INTERNAL: u8 = 70;
 /// Exit code when the data directory cannot be used (`EX_CANTCREAT`).
 const EXIT_DATA_DIRECTORY: u8 = 73;
 
+/// Exit code when TLS cannot be offered as configured (`EX_CONFIG`).
+const EXIT_TLS: u8 = 78;
+
 /// Why the broker does not start.
 #[derive(Debug)]
 pub enum StartError {
     /// A value of the configuration is wrong.
     Config(ConfigError),
+    /// A certificate, a key or what belongs to them is missing or wrong.
+    Tls(TlsError),
     /// A host has no address.
     CannotResolve {
         /// The address as configured.
@@ -66,6 +72,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(error) => error.exit_code(),
+            Self::Tls(_) => EXIT_TLS,
             Self::CannotResolve { .. }
             | Self::AddressInUse(_)
             | Self::AddressNotPermitted(_)
@@ -81,6 +88,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::CannotResolve { address, error } => {
                 write!(f, "cannot listen on {address}: the host has no address ({error})")
             }
@@ -109,6 +117,12 @@ impl std::error::Error for StartError {}
 impl From<ConfigError> for StartError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 

@@ -6,16 +6,20 @@
 
 mod error;
 mod file;
+mod network;
 mod node_name;
 mod options;
 mod settings;
+mod tls;
 mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{ConfigError, Origin};
+pub use network::Network;
 pub use options::{Command, Dump, Options};
+pub use tls::{LoginFrom, TlsConfig, TlsVerify};
 
 use crate::memory;
 
@@ -40,6 +44,10 @@ pub const HTTP_BODY_MIN_BYTES: u64 = 4096;
 pub const HTTP_BODY_MAX_BYTES: u64 = 512 * 1024 * 1024;
 /// What a node is called unless it is told; `HOSTNAME` stands for the machine's name.
 pub const NODE_NAME_DEFAULT: &str = "warren@HOSTNAME";
+/// The same with TLS.
+pub const AMQPS_PORT: u16 = 5671;
+/// The port of the HTTP API with TLS.
+pub const HTTPS_PORT: u16 = 15671;
 /// Larger message bodies are refused unless the limit is raised.
 pub const MESSAGE_SIZE_DEFAULT_BYTES: u64 = 128 * 1024 * 1024;
 /// The limit for messages cannot be raised above this: the body of one message is held in memory,
@@ -93,6 +101,10 @@ pub struct Config {
     pub http_max_body_bytes: u64,
     /// What the node is called, as `NAME@HOST`; see [`Config::node_name`].
     pub node_name: String,
+    /// Listeners with TLS, and what they use.
+    pub tls: TlsConfig,
+    /// Proxies in front of the AMQP listeners: each says in its first octets for whom it comes.
+    pub proxies: Vec<Network>,
     /// Where everything durable is kept.
     pub data_dir: PathBuf,
     /// Filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -130,6 +142,8 @@ impl Default for Config {
             metrics: vec![METRICS_DEFAULT.to_owned()],
             http_max_body_bytes: HTTP_BODY_DEFAULT_BYTES,
             node_name: NODE_NAME_DEFAULT.to_owned(),
+            tls: TlsConfig::default(),
+            proxies: Vec::new(),
             data_dir: PathBuf::from("./warren-data"),
             log: "info".to_owned(),
             log_format: LogFormat::Human,

@@ -369,6 +369,11 @@ mod tests {
                 "data-dir" => "/elsewhere",
                 "log" => "trace",
                 "log-format" => "json",
+                "listen-tls" | "http-tls" | "tls-cert" | "tls-key" => "elsewhere:0",
+                "tls-ca" | "tls-crl" => "elsewhere",
+                "tls-verify" => "optional",
+                "tls-login-from" => "distinguished-name",
+                "proxy-protocol" => "10.0.0.0/8",
                 _ => "5000000",
             };
             let text = match setting.key {

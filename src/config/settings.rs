@@ -5,14 +5,14 @@
 
 use std::path::PathBuf;
 
-use super::{node_name, value};
 use super::{
-    AMQP_PORT, HTTP_BODY_MAX_BYTES, HTTP_BODY_MIN_BYTES, HTTP_PORT, METRICS_PORT,
-    CONNECTIONS_MAX, CONSUMER_TIMEOUT_MAX, CONSUMER_TIMEOUT_MIN, CONSUMERS_PER_CHANNEL_MAX,
-    FRAME_MAX_MAX_BYTES, FRAME_MAX_MIN_BYTES, HANDSHAKE_TIMEOUT_MAX, HANDSHAKE_TIMEOUT_MIN,
-    MESSAGE_SIZE_MAX_BYTES,
+    AMQP_PORT, AMQPS_PORT, CONNECTIONS_MAX, CONSUMER_TIMEOUT_MAX, CONSUMER_TIMEOUT_MIN,
+    CONSUMERS_PER_CHANNEL_MAX, FRAME_MAX_MAX_BYTES, FRAME_MAX_MIN_BYTES, HANDSHAKE_TIMEOUT_MAX,
+    HANDSHAKE_TIMEOUT_MIN, HTTP_BODY_MAX_BYTES, HTTP_BODY_MIN_BYTES, HTTP_PORT, HTTPS_PORT,
+    MESSAGE_SIZE_MAX_BYTES, METRICS_PORT,
 };
 use super::{Config, LogFormat};
+use super::{network, node_name, tls, value};
 
 /// One thing that can be set.
 #[derive(Debug)]
@@ -113,6 +113,90 @@ pub(super) static SETTINGS: &[Setting] = &[
                name of this machine",
         kind: Kind::Text,
         set: |config, text| node_name::check(text).map(|v| config.node_name = v),
+    },
+    Setting {
+        key: "listen-tls",
+        variable: "WARREN_LISTEN_TLS",
+        placeholder: "HOST:PORT",
+        default: "none",
+        help: "Address to listen on for AMQP over TLS; as --listen. Needs --tls-cert and --tls-key",
+        kind: Kind::List,
+        set: |config, text| tls::listeners(text, AMQPS_PORT).map(|v| config.tls.listen = v),
+    },
+    Setting {
+        key: "http-tls",
+        variable: "WARREN_HTTP_TLS",
+        placeholder: "HOST:PORT",
+        default: "none",
+        help: "Address to listen on for the HTTP API over TLS; as --listen-tls",
+        kind: Kind::List,
+        set: |config, text| tls::listeners(text, HTTPS_PORT).map(|v| config.tls.http_listen = v),
+    },
+    Setting {
+        key: "tls-cert",
+        variable: "WARREN_TLS_CERT",
+        placeholder: "FILE",
+        default: "none",
+        help: "Certificate of the broker, and those up to its authority, in PEM. This and the \
+               other TLS files are read again on SIGHUP",
+        kind: Kind::Text,
+        set: |config, text| tls::file(text).map(|v| config.tls.certificate = v),
+    },
+    Setting {
+        key: "tls-key",
+        variable: "WARREN_TLS_KEY",
+        placeholder: "FILE",
+        default: "none",
+        help: "Private key of the certificate, in PEM and without a passphrase",
+        kind: Kind::Text,
+        set: |config, text| tls::file(text).map(|v| config.tls.key = v),
+    },
+    Setting {
+        key: "tls-ca",
+        variable: "WARREN_TLS_CA",
+        placeholder: "FILE",
+        default: "none",
+        help: "Authorities that client certificates may come from, in PEM",
+        kind: Kind::Text,
+        set: |config, text| tls::file(text).map(|v| config.tls.authorities = v),
+    },
+    Setting {
+        key: "tls-crl",
+        variable: "WARREN_TLS_CRL",
+        placeholder: "FILE",
+        default: "none",
+        help: "Lists of revoked client certificates, in PEM: one of every authority in --tls-ca",
+        kind: Kind::Text,
+        set: |config, text| tls::file(text).map(|v| config.tls.revoked = v),
+    },
+    Setting {
+        key: "tls-verify",
+        variable: "WARREN_TLS_VERIFY",
+        placeholder: "WHEN",
+        default: "none",
+        help: "Whether clients have to show a certificate: none, optional or required",
+        kind: Kind::Text,
+        set: |config, text| tls::verify(text).map(|v| config.tls.verify = v),
+    },
+    Setting {
+        key: "tls-login-from",
+        variable: "WARREN_TLS_LOGIN_FROM",
+        placeholder: "NAME",
+        default: "common-name",
+        help: "Name in a client's certificate that it logs in as with EXTERNAL: common-name, \
+               distinguished-name or subject-alternative-name (its first DNS name)",
+        kind: Kind::Text,
+        set: |config, text| tls::login_from(text).map(|v| config.tls.login_from = v),
+    },
+    Setting {
+        key: "proxy-protocol",
+        variable: "WARREN_PROXY_PROTOCOL",
+        placeholder: "NETWORK",
+        default: "none",
+        help: "Addresses or networks of proxies in front of the AMQP listeners, which have to send \
+               a header of the PROXY protocol (version 1 or 2)",
+        kind: Kind::List,
+        set: |config, text| network::networks(text).map(|v| config.proxies = v),
     },
     Setting {
         key: "data-dir",
@@ -277,6 +361,7 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{LoginFrom, TlsConfig, TlsVerify};
 
     /// Differs from the default in every field.
     fn nothing_like_the_default() -> Config {
@@ -286,6 +371,17 @@ mod tests {
             metrics: Vec::new(),
             http_max_body_bytes: 0,
             node_name: String::new(),
+            tls: TlsConfig {
+                listen: vec![String::new()],
+                http_listen: vec![String::new()],
+                certificate: Some(PathBuf::new()),
+                key: Some(PathBuf::new()),
+                authorities: Some(PathBuf::new()),
+                revoked: Some(PathBuf::new()),
+                verify: TlsVerify::Required,
+                login_from: LoginFrom::DistinguishedName,
+            },
+            proxies: network::networks("::/0").expect("a network"),
             data_dir: PathBuf::new(),
             log: String::new(),
             log_format: LogFormat::Json,
@@ -349,6 +445,13 @@ mod tests {
             ("disk-free-limit", "0", "-1"),
             ("disk-free-limit", "1TB", "50%"),
             ("log-format", "json", "JSON"),
+            ("listen-tls", "none", "5671"),
+            ("listen-tls", "localhost", "off"),
+            ("http-tls", "127.0.0.1:0", ""),
+            ("tls-cert", "none", ""),
+            ("tls-verify", "required", "yes"),
+            ("tls-login-from", "distinguished-name", "dn"),
+            ("proxy-protocol", "10.0.0.0/8,::1", "10.0.0.0/99"),
             ("data-dir", "x", ""),
         ] {
             assert!(accepts(key, good), "{key} = {good}");

@@ -107,9 +107,8 @@ impl App {
             router = router.route(path, self.methods(&routes, open));
         }
         let router = router.fallback(|| async { Failure::not_found() });
-        let panics = CatchPanicLayer::custom(|_| {
-            Failure::internal(&"a handler panicked").into_response()
-        });
+        let panics =
+            CatchPanicLayer::custom(|_| Failure::internal(&"a handler panicked").into_response());
         let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
         let router = router.layer(panics).layer(compression);
         SECURITY_HEADERS.into_iter().fold(router, |router, (name, value)| {
@@ -142,14 +141,24 @@ impl App {
         })
     }
 
-    async fn answer(self: Arc<Self>, route: &'static Route, request: Request, open: bool) -> Response {
+    async fn answer(
+        self: Arc<Self>,
+        route: &'static Route,
+        request: Request,
+        open: bool,
+    ) -> Response {
         match self.outcome(route, request, open).await {
             Ok(reply) => reply.into_response(),
             Err(failure) => failure.into_response(),
         }
     }
 
-    async fn outcome(self: Arc<Self>, route: &'static Route, request: Request, open: bool) -> Outcome {
+    async fn outcome(
+        self: Arc<Self>,
+        route: &'static Route,
+        request: Request,
+        open: bool,
+    ) -> Outcome {
         let (mut parts, body) = request.into_parts();
         let origin = parts.extensions.get::<Origin>().copied();
         let Origin(peer) = origin.ok_or_else(|| Failure::internal(&"no origin"))?;

@@ -37,11 +37,9 @@ impl Reply {
     /// 200 with a JSON value.
     pub(super) fn json(value: &impl serde::Serialize) -> Outcome {
         match serde_json::to_vec(value) {
-            Ok(body) => Ok(Self {
-                status: StatusCode::OK,
-                headers: vec![(CONTENT_TYPE, JSON)],
-                body,
-            }),
+            Ok(body) => {
+                Ok(Self { status: StatusCode::OK, headers: vec![(CONTENT_TYPE, JSON)], body })
+            }
             Err(error) => Err(Failure::internal(&error)),
         }
     }

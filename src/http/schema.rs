@@ -92,10 +92,8 @@ impl Shape {
 }
 
 fn object(fields: &[Field], asked: bool) -> Value {
-    let properties: serde_json::Map<_, _> = fields
-        .iter()
-        .map(|field| (field.name.to_owned(), field.shape.schema(asked)))
-        .collect();
+    let properties: serde_json::Map<_, _> =
+        fields.iter().map(|field| (field.name.to_owned(), field.shape.schema(asked))).collect();
     let required: Vec<_> = fields.iter().filter(|f| f.required).map(|f| f.name).collect();
     json!({"type": "object", "properties": properties, "required": required})
 }

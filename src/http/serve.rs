@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -29,6 +30,7 @@ use super::patient::Patient;
 use super::routes;
 use crate::broker::Node;
 use crate::start_error::StartError;
+use crate::tls::{self, Tls};
 
 /// Connections of all listeners together. Programs that look after brokers are few; each connection
 /// takes a file descriptor that AMQP could use.
@@ -49,6 +51,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub struct Listeners {
     /// For the whole API.
     pub http: Vec<TcpListener>,
+    /// The same inside TLS.
+    pub https: Vec<TcpListener>,
     /// For metrics alone, which everybody may read there.
     pub metrics: Vec<TcpListener>,
     /// Where the broker listens for other protocols, to be shown.
@@ -59,6 +63,7 @@ pub struct Listeners {
 #[derive(Debug)]
 pub struct Http {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     metrics_addresses: Vec<SocketAddr>,
     stopping: watch::Sender<bool>,
     slots: Arc<Semaphore>,
@@ -67,28 +72,38 @@ pub struct Http {
 impl Http {
     /// Starts serving on the current tokio runtime.
     pub fn start(node: Arc<Node>, listeners: Listeners) -> Result<Self, StartError> {
-        let Listeners { http, metrics, others: mut endpoints } = listeners;
+        let Listeners { http, https, metrics, others: mut endpoints } = listeners;
         let addresses = addresses_of(&http)?;
+        let tls_addresses = addresses_of(&https)?;
         let metrics_addresses = addresses_of(&metrics)?;
-        let endpoint = |protocol| move |&address| Endpoint { protocol, address, tls: false };
-        endpoints.extend(addresses.iter().map(endpoint("http")));
-        endpoints.extend(metrics_addresses.iter().map(endpoint("http/prometheus")));
+        let endpoint =
+            |protocol, tls| move |&address: &SocketAddr| Endpoint { protocol, address, tls };
+        endpoints.extend(addresses.iter().map(endpoint("http", false)));
+        endpoints.extend(tls_addresses.iter().map(endpoint("https", true)));
+        endpoints.extend(metrics_addresses.iter().map(endpoint("http/prometheus", false)));
+        let tls = node.tls.clone();
         let app = App::new(node, endpoints);
         let (stopping, stop) = watch::channel(false);
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
         let whole = app.router(routes::all(), false);
         let open = app.router(routes::metrics(), true);
-        let http = http.into_iter().map(|listener| (listener, whole.clone()));
-        let metrics = metrics.into_iter().map(|listener| (listener, open.clone()));
-        for (listener, router) in http.chain(metrics) {
-            tokio::spawn(accept(listener, router, stop.clone(), slots.clone()));
+        let http = http.into_iter().map(|listener| (listener, Service::new(&whole, None)));
+        let https = https.into_iter().map(|listener| (listener, Service::new(&whole, tls.clone())));
+        let metrics = metrics.into_iter().map(|listener| (listener, Service::new(&open, None)));
+        for (listener, service) in http.chain(https).chain(metrics) {
+            tokio::spawn(accept(listener, service, stop.clone(), slots.clone()));
         }
-        Ok(Self { addresses, metrics_addresses, stopping, slots })
+        Ok(Self { addresses, tls_addresses, metrics_addresses, stopping, slots })
     }
 
     /// Where the API is served.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where the API is served inside TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
     }
 
     /// Where metrics are served to everybody.
@@ -104,6 +119,19 @@ impl Http {
     }
 }
 
+/// What the connections of one listener are served with.
+#[derive(Clone, Debug)]
+struct Service {
+    router: Router,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Service {
+    fn new(router: &Router, tls: Option<Arc<Tls>>) -> Self {
+        Self { router: router.clone(), tls }
+    }
+}
+
 fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError> {
     let addresses = listeners.iter().map(TcpListener::local_addr);
     addresses.collect::<io::Result<_>>().map_err(StartError::internal)
@@ -111,7 +139,7 @@ fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError
 
 async fn accept(
     listener: TcpListener,
-    router: Router,
+    service: Service,
     mut stop: watch::Receiver<bool>,
     slots: Arc<Semaphore>,
 ) {
@@ -123,7 +151,7 @@ async fn accept(
         };
         match accepted {
             Ok(Some((stream, peer, slot))) => {
-                tokio::spawn(serve(stream, peer, router.clone(), connections.clone(), slot));
+                tokio::spawn(serve(stream, peer, service.clone(), connections.clone(), slot));
             }
             Ok(None) => return,
             Err(error) => {
@@ -147,9 +175,26 @@ async fn next(
 async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
+    service: Service,
+    stop: watch::Receiver<bool>,
+    _slot: OwnedSemaphorePermit,
+) {
+    let Service { router, tls } = service;
+    let Some(tls) = tls else { return see_through(stream, peer, router, stop).await };
+    match timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
+        Ok(Ok(stream)) => see_through(stream, peer, router, stop).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, reason = tls::failure(&error), "TLS handshake failed");
+        }
+        Err(_) => tracing::debug!(%peer, "TLS handshake timeout"),
+    }
+}
+
+async fn see_through(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: SocketAddr,
     router: Router,
     mut stop: watch::Receiver<bool>,
-    _slot: OwnedSemaphorePermit,
 ) {
     let service = service_fn(move |request| answer(router.clone(), request, peer));
     let mut http = http1::Builder::new();

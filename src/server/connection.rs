@@ -125,7 +125,7 @@ impl Connection {
             self.look_at_alarms();
             self.look_for_room();
             self.session.wakes.flush();
-            if self.is_closed() && self.session.out.is_empty() {
+            if self.is_closed() && self.session.out.is_empty() && !self.socket.has_unsent() {
                 return Ok(()); // closing the socket tells the client
             }
             if !self.wait().await? {
@@ -152,13 +152,14 @@ impl Connection {
         };
         let timeouts_ms = self.session.timeouts_ms.filter(|_| self.state == State::Open);
         let timeouts = timeouts_ms.and_then(clock::instant_of).map(Instant::from_std);
+        let has_to_write = !self.session.out.is_empty() || self.socket.has_unsent();
         let (mut reading, mut writing) = self.socket.split();
         let session = &mut self.session;
         tokio::select! {
             _ = self.ticks.tick() => Ok(self.on_tick()),
             () = until(deadline), if deadline.is_some() => Ok(false),
             () = until(timeouts), if timeouts.is_some() => Ok(true),
-            written = writing.write(&mut session.out), if !session.out.is_empty() => {
+            written = writing.write(&mut session.out), if has_to_write => {
                 self.sent_bytes += written? as u64;
                 Ok(true)
             }

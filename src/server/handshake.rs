@@ -3,13 +3,13 @@
 //! A peer that has not logged in gets one small buffer and a limited time. Knows nothing of
 //! channels above 0.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
+use super::origin::Origin;
 use super::properties::SERVER_PROPERTIES;
 use super::session::{Capabilities, Session, Tuning};
 use super::socket::Socket;
-use crate::access::{MECHANISMS, Refusal, User};
+use crate::access::{EXTERNAL, MECHANISMS, Refusal, User};
 use crate::amqp::frame::{FrameKind, FrameReader, describe, erlang_binary};
 use crate::amqp::method::{ConnectionStartOk, ConnectionTuneOk, DecodeError, Method, method_id};
 use crate::amqp::reply::{Reply, connection_start};
@@ -18,6 +18,7 @@ use crate::amqp::write::WriteQueue;
 use crate::broker::Node;
 use crate::config::FRAME_MAX_MIN_BYTES;
 use crate::error::{Error, MethodId, Reason, ReplyCode, Result};
+use crate::tls::PeerCertificate;
 
 /// What this broker speaks, and what it answers to any other protocol header.
 const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\0\0\x09\x01";
@@ -29,8 +30,9 @@ const TUNE: MethodId = MethodId::new(10, 30);
 /// How a handshake fails.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The peer speaks something else; it has been told what is spoken here.
-    WrongProtocol,
+    /// The peer speaks something else: what, if that can be told. It has been told what is spoken
+    /// here.
+    WrongProtocol(&'static str),
     /// The peer has gone.
     Io(std::io::Error),
     /// Close with that reason, blaming that method.
@@ -44,7 +46,7 @@ pub(super) struct Handshake<'a> {
     pub(super) socket: &'a mut Socket,
     pub(super) reader: &'a mut FrameReader,
     pub(super) node: Arc<Node>,
-    pub(super) peer: SocketAddr,
+    pub(super) origin: Origin,
     pub(super) out: WriteQueue,
 }
 
@@ -53,18 +55,24 @@ const SHOWN_MAX_BYTES: usize = 64;
 
 type Step<T> = std::result::Result<T, Failure>;
 
-/// `connection.start`, the same for everybody.
-static START: LazyLock<Vec<u8>> = LazyLock::new(|| {
+/// `connection.start` for those without a certificate.
+static START: LazyLock<Vec<u8>> = LazyLock::new(|| start(MECHANISMS));
+/// The same for those who have shown one.
+static START_EXTERNAL: LazyLock<Vec<u8>> =
+    LazyLock::new(|| start(&format!("{MECHANISMS} {EXTERNAL}")));
+
+fn start(mechanisms: &str) -> Vec<u8> {
     let mut frame = Vec::new();
-    connection_start(&SERVER_PROPERTIES, MECHANISMS, &mut frame);
+    connection_start(&SERVER_PROPERTIES, mechanisms, &mut frame);
     frame
-});
+}
 
 impl Handshake<'_> {
     /// Goes through all of it.
     pub(super) async fn run(mut self) -> Step<Session> {
         self.protocol_header().await?;
-        self.out.tail().extend_from_slice(&START);
+        let start = if self.certificate().is_some() { &START_EXTERNAL } else { &START };
+        self.out.tail().extend_from_slice(start);
         let (user, capabilities) = self.log_in().await?;
         let config = &self.node.config;
         let tune =
@@ -75,7 +83,12 @@ impl Handshake<'_> {
         Reply::connection_open_ok().encode(0, self.out.tail());
         self.out.set_frame_max(tuning.frame_max_bytes);
         let node = self.node.clone();
-        Ok(Session::new(node, vhost, user, tuning, capabilities, self.out))
+        Ok(Session::new(node, vhost, user, self.origin, tuning, capabilities, self.out))
+    }
+
+    /// What the client has shown, and nobody but it could.
+    fn certificate(&self) -> Option<&PeerCertificate> {
+        self.origin.tls.as_deref()?.peer.as_ref()
     }
 
     async fn protocol_header(&mut self) -> Step<()> {
@@ -90,7 +103,7 @@ impl Handshake<'_> {
         }
         self.out.tail().extend_from_slice(&PROTOCOL_HEADER);
         self.flush().await?;
-        Err(Failure::WrongProtocol)
+        Err(Failure::WrongProtocol(guess(header)))
     }
 
     async fn log_in(&mut self) -> Step<(User, Capabilities)> {
@@ -102,12 +115,19 @@ impl Handshake<'_> {
             .await?;
         let capabilities = capabilities(&properties);
         let ConnectionStartOk { mechanism, response, .. } = &start_ok;
-        let local = self.peer.ip().to_canonical().is_loopback();
-        let response = response.as_bytes();
-        match self.node.users.authenticate(mechanism.as_str(), response, local) {
+        let local = self.origin.is_local;
+        let logged_in = match (mechanism.as_str(), self.certificate()) {
+            (EXTERNAL, Some(certificate)) => {
+                let name = certificate.user.as_deref();
+                tracing::debug!(subject = ?certificate.subject, user = ?name, "login by name");
+                self.node.users.external(name, local)
+            }
+            (mechanism, _) => self.node.users.authenticate(mechanism, response.as_bytes(), local),
+        };
+        match logged_in {
             Ok(user) => Ok((user, capabilities)),
             Err(refusal) => {
-                tracing::warn!(peer = %self.peer, ?mechanism, ?refusal, "login refused");
+                tracing::warn!(peer = %self.origin.peer, ?mechanism, ?refusal, "login refused");
                 Err(refused(&refusal, mechanism.as_str(), capabilities))
             }
         }
@@ -192,6 +212,20 @@ impl Handshake<'_> {
 
     async fn flush(&mut self) -> Step<()> {
         self.socket.write_all(&mut self.out).await.map_err(Failure::Io)
+    }
+}
+
+/// What somebody speaks who begins like that, for the log.
+fn guess(header: [u8; 8]) -> &'static str {
+    match &header {
+        [0x16, 0x03, ..] => "TLS, which is for another port",
+        b"AMQP\x00\x01\x00\x00" | b"AMQP\x03\x01\x00\x00" => "AMQP 1.0",
+        [b'A', b'M', b'Q', b'P', ..] => "another version of AMQP",
+        b"PROXY TC" | b"PROXY UN" | b"\r\n\r\n\0\r\nQ" => {
+            "the PROXY protocol, from an address that is not a trusted proxy's"
+        }
+        [b'G', b'E', b'T', b' ', ..] | b"POST / H" | b"OPTIONS " => "HTTP",
+        _ => "unknown",
     }
 }
 

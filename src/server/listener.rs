@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::Instrument;
 
 use super::Phase;
 use super::connection::Connection;
 use super::handshake::{Failure, Handshake};
+use super::origin::Origin;
+use super::session::Session;
 use super::socket::Socket;
 use crate::amqp::frame::FrameReader;
 use crate::amqp::method::Method;
 use crate::amqp::reply::Reply;
 use crate::amqp::write::WriteQueue;
 use crate::broker::Node;
+use crate::tls::{self, Tls};
 
 /// After an error of `accept`, mostly for want of file descriptors, the next try waits this long.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -51,9 +54,10 @@ impl Slots {
     }
 }
 
-/// Accepts until the broker stops.
+/// Accepts until the broker stops; with TLS if there is any to be spoken.
 pub(super) async fn accept(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     node: Arc<Node>,
     mut phase: watch::Receiver<Phase>,
     slots: Arc<Slots>,
@@ -66,8 +70,8 @@ pub(super) async fn accept(
         };
         match accepted {
             Ok(Some((stream, peer, slot))) => {
-                let (node, phase) = (node.clone(), connections.clone());
-                tokio::spawn(serve(stream, peer, node, phase, slot));
+                let client = Client { stream, peer, tls: tls.clone(), node: node.clone() };
+                tokio::spawn(serve(client, connections.clone(), slot));
             }
             Ok(None) => return,
             Err(error) => {
@@ -87,31 +91,59 @@ async fn next(
     Ok(Some((stream, peer, slot)))
 }
 
-/// Sees one connection through. Its slot is free when this ends, however it ends.
-async fn serve(
+/// Somebody who has connected.
+struct Client {
     stream: TcpStream,
+    /// The other end of the socket, which may be a proxy.
     peer: SocketAddr,
+    tls: Option<Arc<Tls>>,
     node: Arc<Node>,
-    mut phase: watch::Receiver<Phase>,
-    _slot: OwnedSemaphorePermit,
-) {
-    let span = tracing::info_span!("connection", %peer);
-    let socket = Socket::new(stream);
+}
+
+/// Sees one connection through. Its slot is free when this ends, however it ends.
+async fn serve(client: Client, mut phase: watch::Receiver<Phase>, _slot: OwnedSemaphorePermit) {
     tokio::select! {
-        () = open_and_run(socket, peer, node).instrument(span) => {}
+        () = find_and_run(client) => {}
         _ = phase.wait_for(|phase| *phase == Phase::Killed) => {}
     }
 }
 
-async fn open_and_run(mut socket: Socket, peer: SocketAddr, node: Arc<Node>) {
-    let mut reader = FrameReader::new();
+async fn find_and_run(mut client: Client) {
+    let peer = client.peer;
+    // One deadline for all that is said before AMQP is spoken, and for the login.
+    let deadline = Instant::now() + client.node.config.handshake_timeout;
+    let proxies = &client.node.config.proxies;
+    let origin = Box::pin(Origin::find(&mut client.stream, peer, proxies));
+    match timeout_at(deadline, origin).await {
+        Ok(Ok(origin)) => {
+            let span = tracing::info_span!("connection", peer = %origin.peer);
+            open_and_run(client, origin, deadline).instrument(span).await;
+        }
+        Ok(Err(error)) => tracing::warn!(%peer, %error, "proxy refused"),
+        Err(_) => tracing::warn!(%peer, "handshake timeout: no header of the PROXY protocol"),
+    }
+}
+
+async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
+    let Client { stream, tls, node, .. } = client;
     let limit = node.config.handshake_timeout;
+    let secured = Box::pin(secure(stream, tls.as_deref(), &mut origin));
+    let mut socket = match timeout_at(deadline, secured).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(error)) => {
+            // What the peer sent may be part of the reason.
+            tracing::warn!(reason = ?tls::failure(&error), "TLS handshake failed");
+            return;
+        }
+        Err(_) => return tracing::warn!(?limit, "handshake timeout: TLS was not agreed on"),
+    };
+    let mut reader = FrameReader::new();
     // Boxed, so that an open connection does not keep the room of its handshake.
     let handshake = Box::pin(async {
         let (socket, reader, out) = (&mut socket, &mut reader, WriteQueue::new());
-        Handshake { socket, reader, node, peer, out }.run().await
+        Handshake { socket, reader, node, origin, out }.run().await
     });
-    let session = match timeout(limit, handshake).await {
+    let session = match timeout_at(deadline, handshake).await {
         Ok(Ok(session)) => session,
         Ok(Err(failure)) => return Box::pin(refuse(socket, failure)).await,
         Err(_) => {
@@ -119,12 +151,31 @@ async fn open_and_run(mut socket: Socket, peer: SocketAddr, node: Arc<Node>) {
             return;
         }
     };
-    tracing::info!(user = %session.user.name, vhost = %session.vhost.name(), "connection opened");
+    log_opened(&session);
     let mut connection = Box::new(Connection::new(socket, reader, session));
     match connection.run().await {
         Ok(()) => tracing::info!("connection closed"),
         Err(error) => tracing::info!(%error, "connection broke"),
     }
+    connection.socket.farewell().await;
+}
+
+fn log_opened(session: &Session) {
+    let Session { user, vhost, origin, .. } = session;
+    let tls = origin.tls.as_ref().map(|tls| tls.protocol);
+    let (user, vhost, host) = (&user.name, vhost.name(), origin.host);
+    tracing::info!(%user, %vhost, %host, tls, "connection opened");
+}
+
+/// Speaks TLS first, if it is spoken here.
+async fn secure(stream: TcpStream, tls: Option<&Tls>, origin: &mut Origin) -> io::Result<Socket> {
+    let Some(tls) = tls else { return Ok(Socket::Plain(stream)) };
+    let socket = tls.accept(stream).await?;
+    let info = tls.info(&socket);
+    let subject = info.peer.as_ref().map(|certificate| certificate.subject.as_str());
+    tracing::debug!(protocol = info.protocol, cipher = info.cipher, ?subject, "TLS agreed on");
+    origin.tls = Some(Arc::new(info));
+    Ok(Socket::tls(socket))
 }
 
 /// Says why, and lets the client read it before the socket goes.
@@ -136,8 +187,8 @@ async fn refuse(mut socket: Socket, failure: Failure) {
             tracing::debug!(%error, "handshake broke off");
             return;
         }
-        Failure::WrongProtocol => {
-            tracing::warn!("the client speaks another protocol");
+        Failure::WrongProtocol(what) => {
+            tracing::warn!(what, "the client speaks another protocol");
             nothing_more = true;
         }
         Failure::RefusedInSilence => {}
@@ -166,6 +217,7 @@ async fn refuse(mut socket: Socket, failure: Failure) {
     if let Ok(Err(error)) = timeout(LINGER, farewell).await {
         tracing::debug!(%error, "the client was gone already");
     }
+    socket.farewell().await;
 }
 
 fn is_close_ok(reader: &FrameReader) -> bool {

@@ -14,8 +14,10 @@ mod dispatch;
 mod handshake;
 mod heartbeat;
 mod listener;
+mod origin;
 mod presented;
 mod properties;
+mod proxy_protocol;
 mod publish;
 mod release;
 mod reply_to;
@@ -34,6 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch as watched;
 
 use crate::alarm::Alarm;
@@ -43,6 +46,7 @@ use crate::error::{Reason, ReplyCode};
 use crate::http::{Endpoint, Http, Listeners};
 use crate::start_error::StartError;
 use crate::store::{DataDirectory, Store};
+use crate::tls::{Tls, TlsError};
 use crate::{descriptors, listen};
 
 /// Clients get this long to answer the close at the end of the broker.
@@ -64,6 +68,7 @@ pub struct Broker {
     node: Arc<Node>,
     addresses: Vec<SocketAddr>,
     http: Http,
+    tls_addresses: Vec<SocketAddr>,
     phase: watched::Sender<Phase>,
     slots: Arc<listener::Slots>,
     stop_wait: Duration,
@@ -131,31 +136,39 @@ impl Builder {
     pub async fn start(self) -> Result<Broker, StartError> {
         let config = self.config;
         let directory = DataDirectory::open(&config.data_dir)?;
-        let listeners = listen::bind(&config.listen).await?;
+        let tls = Tls::load(&config.tls)?.map(Arc::new);
+        let plain = listen::bind(&config.listen).await?;
+        let secured = listen::bind(&config.tls.listen).await?;
         let http = listen::bind(&config.http).await?;
+        let https = listen::bind(&config.tls.http_listen).await?;
         let metrics = listen::bind(&config.metrics).await?;
         let connections_max = descriptors::connections_max(config.max_connections);
-        let node = tokio::task::spawn_blocking(move || open(config, directory)).await;
-        let node = Arc::new(node.map_err(StartError::internal)??);
+        let node = tokio::task::spawn_blocking({
+            let tls = tls.clone();
+            move || open(config, tls, directory)
+        });
+        let node = Arc::new(node.await.map_err(StartError::internal)??);
         let (phase, _) = watched::channel(Phase::Running);
+        // Whatever they come by, connections share what descriptors there are.
         let slots = Arc::new(listener::Slots::new(connections_max));
-        let mut addresses = Vec::new();
-        for listener in listeners {
-            addresses.push(listener.local_addr().map_err(StartError::internal)?);
-            tokio::spawn(listener::accept(
-                listener,
-                node.clone(),
-                phase.subscribe(),
-                slots.clone(),
-            ));
-        }
-        let endpoint = |&address| Endpoint { protocol: "amqp", address, tls: false };
-        let others = addresses.iter().map(endpoint).collect();
-        let http = Http::start(node.clone(), Listeners { http, metrics, others })?;
+        let accept = |listener: TcpListener, tls| {
+            let address = listener.local_addr().map_err(StartError::internal)?;
+            let phase = phase.subscribe();
+            tokio::spawn(listener::accept(listener, tls, node.clone(), phase, slots.clone()));
+            Ok::<_, StartError>(address)
+        };
+        let addresses: Vec<_> =
+            plain.into_iter().map(|listener| accept(listener, None)).collect::<Result<_, _>>()?;
+        let secured = secured.into_iter().map(|listener| accept(listener, tls.clone()));
+        let tls_addresses: Vec<_> = secured.collect::<Result<_, _>>()?;
+        let endpoint = |protocol, tls| move |&address: &_| Endpoint { protocol, address, tls };
+        let plain = addresses.iter().map(endpoint("amqp", false));
+        let others = plain.chain(tls_addresses.iter().map(endpoint("amqps", true))).collect();
+        let http = Http::start(node.clone(), Listeners { http, https, metrics, others })?;
         tokio::spawn(watch::resources(node.clone(), phase.subscribe()));
         tokio::spawn(timer::run(node.clone(), phase.subscribe()));
-        tracing::info!(?addresses, connections_max, "broker started");
-        Ok(Broker { node, addresses, http, phase, slots, stop_wait: self.stop_wait })
+        tracing::info!(?addresses, ?tls_addresses, connections_max, "broker started");
+        Ok(Broker { node, addresses, tls_addresses, http, phase, slots, stop_wait: self.stop_wait })
     }
 }
 
@@ -177,9 +190,31 @@ impl Broker {
         self.http.addresses()
     }
 
+    /// Where it serves the HTTP API inside TLS.
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        self.http.tls_addresses()
+    }
+
     /// Where it serves metrics without a login.
     pub fn metrics_addresses(&self) -> &[SocketAddr] {
         self.http.metrics_addresses()
+    }
+
+    /// Where it listens for AMQP over TLS.
+    pub fn amqps_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
+    /// Reads certificates and keys again. If anything is wrong with them the old ones stay; open
+    /// connections go on in any case.
+    pub fn reload_tls(&self) -> Result<(), TlsError> {
+        let Some(tls) = &self.node.tls else { return Ok(()) };
+        let outcome = tls.reload();
+        match &outcome {
+            Ok(()) => tracing::info!("certificates read again"),
+            Err(error) => tracing::error!(%error, "certificates not read: the old ones stay"),
+        }
+        outcome
     }
 
     /// How many connections are open.
@@ -220,9 +255,15 @@ impl Broker {
 }
 
 /// Reads what was there before, which takes its time.
-fn open(config: Config, directory: DataDirectory) -> Result<Node, StartError> {
+fn open(
+    config: Config,
+    tls: Option<Arc<Tls>>,
+    directory: DataDirectory,
+) -> Result<Node, StartError> {
     let (store, recovered) = Store::open(directory)?;
-    Node::new(config, store, recovered).map_err(StartError::internal)
+    let mut node = Node::new(config, store, recovered).map_err(StartError::internal)?;
+    node.tls = tls;
+    Ok(node)
 }
 
 impl Drop for Broker {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::consume::Subscription;
+use super::origin::Origin;
 use super::route_cache::RouteCache;
 use super::waiting::Held;
 use crate::access::User;
@@ -42,6 +43,7 @@ pub(super) struct Session {
     pub(super) node: Arc<Node>,
     pub(super) vhost: Arc<VirtualHost>,
     pub(super) user: User,
+    pub(super) origin: Origin,
     pub(super) tuning: Tuning,
     pub(super) capabilities: Capabilities,
     pub(super) outbox: Arc<Outbox>,
@@ -80,6 +82,7 @@ impl Session {
         node: Arc<Node>,
         vhost: Arc<VirtualHost>,
         user: User,
+        origin: Origin,
         tuning: Tuning,
         capabilities: Capabilities,
         out: WriteQueue,
@@ -89,6 +92,7 @@ impl Session {
             node,
             vhost,
             user,
+            origin,
             tuning,
             capabilities,
             outbox: Arc::default(),

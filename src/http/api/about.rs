@@ -8,10 +8,8 @@ use crate::http::reply::{Outcome, Reply};
 use crate::http::route::{Access, Handler::Now, Route};
 use crate::http::schema::{Shape, always};
 
-static USER: Shape = Shape::Object(&[
-    always("name", &Shape::Text),
-    always("tags", &Shape::List(&Shape::Text)),
-]);
+static USER: Shape =
+    Shape::Object(&[always("name", &Shape::Text), always("tags", &Shape::List(&Shape::Text))]);
 
 pub(in crate::http) static ROUTES: &[Route] = &[
     Route::get("/api/whoami", Access::Management, Now(whoami), "Tells who asks.").gives(&USER),
