@@ -11,7 +11,9 @@
 //!
 //! The modules, from the wire inwards; each imports only what stands below it:
 //!
-//! - [`server`]: sessions over sockets; [`http`]: requests over HTTP; [`config`], [`logging`], [`signals`]: the process around it
+//! - [`cli`]: the management commands, a client of the HTTP API
+//! - [`server`]: sessions over sockets; [`http`]: requests over HTTP; [`config`], [`logging`],
+//!   [`signals`]: the process around it
 //! - [`broker`], [`vhost`], [`access`], [`alarm`]: what sessions share
 //! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
@@ -23,6 +25,7 @@ pub mod alarm;
 pub mod amqp;
 pub mod bell;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod descriptors;

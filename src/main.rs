@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 use tracing::{info, warn};
 
+use warren::cli::Line;
 use warren::config::{Command, Config, Dump, Options};
 use warren::signals::{Signals, Wish};
 use warren::store::DumpOptions;
@@ -16,7 +17,11 @@ use warren::{Broker, StartError, descriptors, logging, store};
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let options = match Line::parse() {
+        Line::Broker(options) => options,
+        Line::Management(command) => return ExitCode::from(command.run()),
+    };
+    match run(&options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("warren: {error}");

@@ -117,7 +117,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "vhost",
         ],
     ),
-    ("cli", &["config"]),
+    // The pattern is for `--name --regex` where the broker does not search itself.
+    ("cli", &["config", "pattern", "signals"]),
 ];
 
 /// Files that are no modules of their own: they may name all of them.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use error::{ConfigError, Origin};
 pub use network::Network;
-pub use options::{Command, Dump, Options};
+pub use options::{CLIENT_VARIABLES, Command, Dump, Options, command_line, with_command};
 pub use tls::{LoginFrom, TlsConfig, TlsVerify};
 
 use crate::memory;

@@ -17,6 +17,20 @@ use super::settings::{self, SETTINGS, Setting};
 const CONFIG_FLAG: &str = "config";
 const CONFIG_VARIABLE: &str = "WARREN_CONFIG";
 const VARIABLE_PREFIX: &str = "WARREN_";
+/// Variables of the management commands, sorted. They mean nothing here, and are not misspelt.
+pub const CLIENT_VARIABLES: &[&str] = &[
+    "WARREN_CA_FILE",
+    "WARREN_CLI_CONFIG",
+    "WARREN_FORMAT",
+    "WARREN_INSECURE",
+    "WARREN_PASSWORD",
+    "WARREN_PASSWORD_FILE",
+    "WARREN_PROFILE",
+    "WARREN_TIMEOUT",
+    "WARREN_URL",
+    "WARREN_USER",
+    "WARREN_VHOST",
+];
 
 const SERVE: &str = "serve";
 const CHECK: &str = "check";
@@ -137,22 +151,11 @@ pub(super) struct Given {
 }
 
 impl Options {
-    /// Reads the command line and the environment of this process. Answers `--help`, `--version`
-    /// and mistakes itself, by ending the process.
-    pub fn parse() -> Self {
-        match Self::try_parse_from(std::env::args_os(), std::env::vars_os()) {
-            Ok(options) => options,
-            Err(error) => error.exit(),
-        }
-    }
-
-    /// The same for any command line, the name of the program first, and any environment. An
-    /// `Err` is also what `--help` and `--version` print.
-    pub fn try_parse_from(
-        arguments: impl IntoIterator<Item = OsString>,
+    /// What was typed for one of the broker's own commands, and the environment it was typed in.
+    pub fn from_matches(
+        matches: &ArgMatches,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, clap::Error> {
-        let matches = command_line().try_get_matches_from(with_command(arguments))?;
+    ) -> Self {
         let dump = matches.subcommand_matches(DUMP).map(dump_of).unwrap_or_default();
         let (command, flags) = match matches.subcommand() {
             Some((CHECK, matches)) => (Name::Check, flags_of(matches)),
@@ -166,7 +169,7 @@ impl Options {
         });
         let mut environment: Vec<_> = environment.collect();
         environment.sort();
-        Ok(Self { command, dump, flags, environment })
+        Self { command, dump, flags, environment }
     }
 
     /// What to do with a configuration that these options gave.
@@ -207,7 +210,10 @@ impl Options {
     /// else's, so worth a warning and no error.
     pub fn unknown_variables(&self) -> impl Iterator<Item = &str> {
         let names = self.environment.iter().map(|(name, _)| name.as_str());
-        names.filter(|name| *name != CONFIG_VARIABLE && settings::by_variable(name).is_none())
+        names.filter(|name| {
+            let is_ours = *name == CONFIG_VARIABLE || settings::by_variable(name).is_some();
+            !is_ours && !CLIENT_VARIABLES.contains(name)
+        })
     }
 
     fn file(&self) -> Result<Option<PathBuf>, ConfigError> {
@@ -242,7 +248,7 @@ fn utf8(name: &str, value: &OsString) -> Result<String, ConfigError> {
 }
 
 /// Puts `serve` where no command was given.
-fn with_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub fn with_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<_> = arguments.into_iter().collect();
     let of_root = ["-h", "--help", "-V", "--version"];
     let is_serve = match arguments.get(1).and_then(|first| first.to_str()) {
@@ -255,7 +261,8 @@ fn with_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
     arguments
 }
 
-fn command_line() -> clap::Command {
+/// The broker's own commands. The management commands are added to them.
+pub fn command_line() -> clap::Command {
     let serve = clap::Command::new(SERVE)
         .about("Runs the broker (the default command)")
         .override_usage("warren [serve] [OPTIONS]")
@@ -340,10 +347,18 @@ mod tests {
 
     use super::*;
 
+    fn parse(
+        arguments: Vec<OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Options, clap::Error> {
+        let matches = command_line().try_get_matches_from(with_command(arguments))?;
+        Ok(Options::from_matches(&matches, environment))
+    }
+
     fn options(arguments: &[&str], environment: &[(&str, &str)]) -> Options {
         let arguments = ["warren"].iter().chain(arguments).map(OsString::from);
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
-        Options::try_parse_from(arguments, environment).expect("a good command line")
+        parse(arguments.collect(), environment).expect("a good command line")
     }
 
     fn checked(arguments: &[&str], environment: &[(&str, &str)]) -> Config {
@@ -425,7 +440,8 @@ mod tests {
 
     #[test]
     fn unknown_variables_are_told_and_no_error() {
-        let environment = [("WARREN_LITSEN", "a:1"), ("WARREN_LOG", "warn"), ("HOME", "/")];
+        let environment =
+            [("WARREN_LITSEN", "a:1"), ("WARREN_LOG", "warn"), ("WARREN_URL", "x"), ("HOME", "/")];
         let options = options(&[], &environment);
         assert_eq!(options.unknown_variables().collect::<Vec<_>>(), ["WARREN_LITSEN"]);
         assert_eq!(options.check().expect("good").log, "warn");
@@ -469,7 +485,7 @@ mod tests {
     fn a_variable_that_is_no_text_is_refused() {
         use std::os::unix::ffi::OsStringExt;
         let environment = [("WARREN_DATA_DIR".into(), OsString::from_vec(vec![0xff]))];
-        let options = Options::try_parse_from(["warren".into()], environment).expect("typed");
+        let options = parse(vec!["warren".into()], environment).expect("typed");
         let error = options.check().expect_err("not UTF-8").to_string();
         assert!(error.contains("WARREN_DATA_DIR") && error.contains("UTF-8"), "{error}");
     }
@@ -479,7 +495,7 @@ mod tests {
         command_line().debug_assert();
         let exit_code = |arguments: &[&str]| {
             let arguments = ["warren"].iter().chain(arguments).map(OsString::from);
-            Options::try_parse_from(arguments, []).expect_err("no options").exit_code()
+            parse(arguments.collect(), []).expect_err("no options").exit_code()
         };
         assert_eq!(exit_code(&["--help"]), 0);
         assert_eq!(exit_code(&["--version"]), 0);

@@ -1,0 +1,21 @@
+//! The management commands: a client of the HTTP API on the command line.
+//!
+//! Everything here talks to a broker over HTTP as any other client does, to this one or to a
+//! RabbitMQ; nothing here sees a broker from inside. To add a command: write a struct with its
+//! arguments in `commands/`, name it in `commands::Command` and in one of `line::GROUPS`.
+
+mod bench;
+mod client;
+mod commands;
+mod context;
+mod failure;
+mod line;
+mod options;
+mod output;
+mod profile;
+mod progress;
+mod prompt;
+mod secret;
+mod top;
+
+pub use line::{Line, command_line};
