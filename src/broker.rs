@@ -2,34 +2,54 @@
 //!
 //! Knows no frames and no sockets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use parking_lot::{Mutex, RwLock};
 
-use crate::access::Users;
+use crate::access::{Access, NAME_MAX_BYTES};
 use crate::alarm::{Alarm, Alarms};
 use crate::config::Config;
-use crate::error::{Error, Reason, Result};
-use crate::outbox::{Outbox, Outgoing, Wakes};
+use crate::error::{Error, Result};
+use crate::outbox::{Outbox, Wakes};
 use crate::queue::ConnectionId;
+use crate::stats::{Ledger, Watch};
 use crate::store::{QueueId, Recovered, Store};
 use crate::timers::Timers;
 use crate::tls::Tls;
-use crate::vhost::VirtualHost;
+use crate::vhost::{VhostSettings, VirtualHost};
 
+mod actor;
+mod change_error;
+mod connections;
+mod first_start;
+mod parameters;
 mod policies;
+mod presence;
+mod presences;
 mod recovery;
+mod users;
+mod vhosts;
 
-/// The virtual host that exists from the start.
-const DEFAULT_VHOST: &str = "/";
+use connections::Connections;
+
+pub use actor::{Actor, Bound};
+pub use change_error::{Change, ChangeError};
+pub use presence::{ConnectionState, Identity, Presence, TRAFFIC_SERIES, Traffic};
+pub use presences::{NodeRates, ObjectCounts};
+pub use users::{NewPassword, UserUpdate};
+
+/// The virtual host that exists from the first start.
+pub const DEFAULT_VHOST: &str = "/";
 
 /// The shared heart of a broker.
 #[derive(Debug)]
 pub struct Node {
     /// What it was started with.
     pub config: Config,
-    /// Who may log in.
-    pub users: Users,
+    /// Who may log in, and what they may do.
+    pub access: Arc<Access>,
     /// What listeners with TLS use.
     pub tls: Option<Arc<Tls>>,
     /// What runs short.
@@ -39,29 +59,45 @@ pub struct Node {
     /// Who has to be looked after when.
     pub timers: Arc<Timers>,
     vhosts: DashMap<Arc<str>, Arc<VirtualHost>>,
-    connections: DashMap<ConnectionId, Arc<Outbox>>,
+    connections: Connections,
+    presences: DashMap<ConnectionId, Arc<Presence>>,
+    /// What outlives the things that it is about.
+    pub ledger: Arc<Ledger>,
+    /// How fast the node's own counters grow.
+    pub rates: NodeRates,
+    watch: Watch,
+    /// By name; the values are JSON.
+    global_parameters: RwLock<BTreeMap<Arc<str>, Arc<str>>>,
+    /// Held by whoever changes users, permissions, virtual hosts or parameters.
+    administration: Mutex<()>,
 }
 
 impl Node {
-    /// A node with the virtual host `/` and everything that was there before.
+    /// A node with everything that was there before.
     pub fn new(config: Config, store: Arc<Store>, recovered: Recovered) -> Result<Self> {
         let node = Self {
+            access: Arc::new(Access::new(config.loopback_users.clone())),
             config,
-            users: Users::default(),
             tls: None,
             alarms: Alarms::default(),
             store,
             timers: Arc::default(),
             vhosts: DashMap::new(),
-            connections: DashMap::new(),
+            connections: Connections::default(),
+            presences: DashMap::new(),
+            ledger: Arc::default(),
+            rates: NodeRates::default(),
+            watch: Watch::default(),
+            global_parameters: RwLock::default(),
+            administration: Mutex::default(),
         };
-        node.add_vhost(DEFAULT_VHOST)?;
-        node.recover(recovered);
+        node.recover(recovered)?;
         Ok(node)
     }
 
-    fn add_vhost(&self, name: &str) -> Result<()> {
-        let vhost = VirtualHost::new(name, self.store.clone(), self.timers.clone())?;
+    fn add_vhost(&self, name: &str, settings: VhostSettings) -> Result<()> {
+        let (store, timers) = (self.store.clone(), self.timers.clone());
+        let vhost = VirtualHost::new(name, settings, store, timers, self.ledger.clone())?;
         self.vhosts.insert(vhost.name().clone(), vhost);
         Ok(())
     }
@@ -70,21 +106,6 @@ impl Node {
     pub fn vhost(&self, name: &str) -> Result<Arc<VirtualHost>> {
         let found = self.vhosts.get(name).map(|v| v.value().clone());
         found.ok_or_else(|| Error::not_allowed(format!("vhost {name} not found")))
-    }
-
-    /// A connection is open: it is told of alarms and of the end.
-    pub fn add_connection(&self, id: ConnectionId, outbox: Arc<Outbox>) {
-        self.connections.insert(id, outbox);
-    }
-
-    /// A connection has ended.
-    pub fn remove_connection(&self, id: ConnectionId) {
-        self.connections.remove(&id);
-    }
-
-    /// How many connections are open.
-    pub fn connection_count(&self) -> usize {
-        self.connections.len()
     }
 
     /// The durable queues, and up to where each has delivered its messages.
@@ -103,19 +124,28 @@ impl Node {
     /// Raises or clears an alarm.
     pub fn set_alarm(&self, alarm: Alarm, on: bool) {
         if self.alarms.set(alarm, on) {
-            self.tell_all(Outbox::nudge);
+            self.tell(|_, _| true, Outbox::nudge);
         }
     }
 
-    /// Asks every connection to close.
-    pub fn close_connections(&self, reason: &Reason) {
-        self.tell_all(|outbox, wakes| outbox.push(Outgoing::Close(reason.clone()), wakes));
-    }
-
-    fn tell_all(&self, tell: impl Fn(&Arc<Outbox>, &mut Wakes)) {
-        let mut wakes = Wakes::default();
-        for connection in &self.connections {
-            tell(connection.value(), &mut wakes);
+    /// Waits until all changes of definitions so far are on disk.
+    pub async fn definitions_on_disk(&self) {
+        let outbox = Arc::new(Outbox::default());
+        let seq = self.store.definitions_seq();
+        while self.store.wait(seq, &outbox) {
+            outbox.ready().await;
         }
     }
+}
+
+/// Names of users, virtual hosts and the like.
+fn check_name(what: &str, name: &str) -> Change<()> {
+    if name.is_empty() {
+        return Err(ChangeError::Invalid(format!("the name of a {what} must not be empty")));
+    }
+    if name.len() > NAME_MAX_BYTES {
+        let text = format!("the name of a {what} has at most {NAME_MAX_BYTES} octets");
+        return Err(ChangeError::Invalid(text));
+    }
+    Ok(())
 }

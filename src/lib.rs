@@ -18,6 +18,8 @@
 //! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
 //! - [`store`]: what survives; [`tls`]: sockets that nobody listens in on
+//! - [`store`]: what survives
+//! - [`stats`]: what all of them count
 //! - [`outbox`], [`message`], [`amqp`], [`error`]: values and octets
 
 pub mod access;
@@ -45,6 +47,7 @@ pub mod queue;
 pub mod server;
 pub mod signals;
 pub mod start_error;
+pub mod stats;
 pub mod store;
 pub mod timers;
 pub mod tls;

@@ -56,6 +56,8 @@ pub enum Outgoing {
     Cancelled(ConsumerId),
     /// Close the connection.
     Close(Reason),
+    /// What its user may do has changed.
+    AccessChanged,
 }
 
 impl Outgoing {

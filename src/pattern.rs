@@ -3,6 +3,8 @@
 //! Operators write these for PCRE, `^(?!amq\.)` above all, so look-around has to work. Its price is
 //! going back and trying again, which is limited here. Knows nothing of what is named.
 
+use std::fmt;
+
 use fancy_regex::{Regex, RegexBuilder};
 
 /// Longer patterns are refused: real ones have some dozens of octets.
@@ -64,6 +66,22 @@ impl Pattern {
         self.0.is_match(name).unwrap_or(false)
     }
 }
+
+/// That text as a pattern that is found where it stands as it is.
+pub fn escape(text: &str) -> String {
+    fancy_regex::escape(text).into_owned()
+}
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(max) => write!(f, "it is longer than {max} octets"),
+            Self::Invalid { why, position } => write!(f, "{why} at position {position}"),
+        }
+    }
+}
+
+impl std::error::Error for BadPattern {}
 
 #[cfg(test)]
 mod tests {

@@ -137,12 +137,15 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("md5", &["access/"]),
     ("ratatui", &["cli/"]),
     ("rustls", &["cli/", "tls.rs", "tls/"]),
-    ("serde_json", &["cli/", "definitions/", "http/", "policy/"]),
+    // Values of global parameters are kept as JSON.
+    ("serde_json", &["broker/", "cli/", "definitions/", "http/", "policy/"]),
     ("sha2", &["access/", "store/"]),
     ("sled", &["store/"]),
     (
         "tokio",
         &[
+            // A password that takes long to check does not hold up who waits for others.
+            "access/",
             "cli/",
             "http/",
             "listen.rs",

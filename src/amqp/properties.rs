@@ -153,6 +153,44 @@ impl<'a> Properties<'a> {
         self.raw
     }
 
+    /// Flags and values of what is set in this view, whatever it was read from. Strings longer than
+    /// a short string can be are cut off.
+    pub fn encoded(&self) -> Vec<u8> {
+        let mut flags = 0;
+        let mut values = Vec::new();
+        let short = |flags: &mut u16, values: &mut Vec<u8>, flag, value: Option<&[u8]>| {
+            let Some(value) = value else { return };
+            let value = value.get(..SHORT_STRING_BYTES_MAX).unwrap_or(value);
+            *flags |= flag;
+            values.push(value.len() as u8);
+            values.extend_from_slice(value);
+        };
+        short(&mut flags, &mut values, CONTENT_TYPE, self.content_type);
+        short(&mut flags, &mut values, CONTENT_ENCODING, self.content_encoding);
+        if let Some(headers) = self.headers {
+            flags |= HEADERS;
+            headers.to_table().write_prefixed(&mut values);
+        }
+        for (flag, octet) in [(DELIVERY_MODE, self.delivery_mode), (PRIORITY, self.priority)] {
+            flags |= octet.map_or(0, |_| flag);
+            values.extend(octet);
+        }
+        short(&mut flags, &mut values, CORRELATION_ID, self.correlation_id);
+        short(&mut flags, &mut values, REPLY_TO, self.reply_to);
+        short(&mut flags, &mut values, EXPIRATION, self.expiration);
+        short(&mut flags, &mut values, MESSAGE_ID, self.message_id);
+        if let Some(timestamp) = self.timestamp {
+            flags |= TIMESTAMP;
+            values.extend(timestamp.to_be_bytes());
+        }
+        short(&mut flags, &mut values, KIND, self.kind);
+        short(&mut flags, &mut values, USER_ID, self.user_id);
+        short(&mut flags, &mut values, APP_ID, self.app_id);
+        let mut encoded = flags.to_be_bytes().to_vec();
+        encoded.append(&mut values);
+        encoded
+    }
+
     /// A copy with these headers in place of the old ones, or added.
     pub fn with_headers(&self, headers: &Table) -> Vec<u8> {
         let start = values_start(&[self.content_type, self.content_encoding]);

@@ -9,21 +9,38 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::Node;
+use super::{DEFAULT_VHOST, Node};
+use crate::access::{Permission, TopicPermission, User};
+use crate::error::Result;
 use crate::policy::Scope;
-use crate::store::{Definition, Recovered};
-use crate::vhost::VirtualHost;
+use crate::store::{
+    Definition, PermissionDefinition, Recovered, TopicPermissionDefinition, UserDefinition,
+    VirtualHostDefinition,
+};
+use crate::vhost::{VhostSettings, VirtualHost};
+
+/// Why something cannot be used, as the end of a sentence.
+type Recovery = std::result::Result<(), String>;
 
 impl Node {
     /// Both ends of a binding have to be there before it, their policies before them, so that they
     /// never follow other rules, and their virtual host before all, whatever the order in which the
     /// store has found them.
-    pub(super) fn recover(&self, mut recovered: Recovered) {
+    pub(super) fn recover(&self, mut recovered: Recovered) -> Result<()> {
+        self.recover_first_vhost(&recovered.definitions)?;
         recovered.definitions.sort_by_key(rank);
         let (mut ids, mut left_out) = (HashSet::new(), 0_usize);
         for definition in &recovered.definitions {
             let done = match definition {
-                Definition::VirtualHost(name) => self.recover_vhost(name),
+                Definition::GlobalParameter(it) => {
+                    let (name, value) = (it.name.clone(), it.value.clone());
+                    self.global_parameters.write().insert(name, value);
+                    Ok(())
+                }
+                Definition::User(user) => self.recover_user(user),
+                Definition::VirtualHost(vhost) => self.recover_vhost(vhost),
+                Definition::Permission(permission) => self.recover_permission(permission),
+                Definition::TopicPermission(it) => self.recover_topic_permission(it),
                 Definition::Policy(policy) => self
                     .for_recovery(&policy.vhost)
                     .and_then(|vhost| vhost.recover_policy(Scope::User, policy)),
@@ -51,16 +68,63 @@ impl Node {
         }
         let used = recovered.definitions.len() - left_out;
         tracing::info!(used, left_out, "definitions recovered");
+        Ok(())
     }
 
-    fn recover_vhost(&self, name: &str) -> Result<(), String> {
-        if self.vhosts.contains_key(name) {
+    /// Before there were users, the first virtual host was not kept: it was always there.
+    fn recover_first_vhost(&self, definitions: &[Definition]) -> Result<()> {
+        let is_younger = definitions.iter().any(|it| match it {
+            Definition::User(_) => true,
+            Definition::VirtualHost(vhost) => &*vhost.name == DEFAULT_VHOST,
+            _ => false,
+        });
+        if is_younger || definitions.is_empty() {
             return Ok(());
         }
-        self.add_vhost(name).map_err(|error| error.to_string())
+        let settings = VhostSettings::default();
+        self.define(&settings.definition(&DEFAULT_VHOST.into()));
+        self.add_vhost(DEFAULT_VHOST, settings)
     }
 
-    fn for_recovery(&self, name: &str) -> Result<Arc<VirtualHost>, String> {
+    fn recover_user(&self, kept: &UserDefinition) -> Recovery {
+        self.access.insert_user(User::from_definition(kept)?);
+        Ok(())
+    }
+
+    fn recover_permission(&self, kept: &PermissionDefinition) -> Recovery {
+        self.check_ends(&kept.vhost, &kept.user)?;
+        let permission = Permission::new(&kept.configure, &kept.write, &kept.read);
+        let permission = permission.map_err(|bad| bad.to_string())?;
+        self.access.set_permission(&kept.vhost, &kept.user, Some(permission));
+        Ok(())
+    }
+
+    fn recover_topic_permission(&self, kept: &TopicPermissionDefinition) -> Recovery {
+        self.check_ends(&kept.vhost, &kept.user)?;
+        let TopicPermissionDefinition { vhost, user, exchange, write, read } = kept;
+        let permission = TopicPermission::new(vhost, user, exchange, write, read);
+        let permission = permission.map_err(|bad| bad.to_string())?;
+        self.access.set_topic_permission(vhost, user, permission);
+        Ok(())
+    }
+
+    fn check_ends(&self, vhost: &str, user: &str) -> Recovery {
+        self.for_recovery(vhost)?;
+        match self.access.user(user) {
+            Some(_) => Ok(()),
+            None => Err(format!("there is no user '{user}'")),
+        }
+    }
+
+    fn recover_vhost(&self, kept: &VirtualHostDefinition) -> Recovery {
+        if self.vhosts.contains_key(&kept.name) {
+            return Ok(());
+        }
+        let settings = VhostSettings::from_definition(kept)?;
+        self.add_vhost(&kept.name, settings).map_err(|error| error.to_string())
+    }
+
+    fn for_recovery(&self, name: &str) -> std::result::Result<Arc<VirtualHost>, String> {
         let found = self.vhosts.get(name).map(|vhost| vhost.value().clone());
         found.ok_or_else(|| format!("there is no vhost '{name}'"))
     }
@@ -68,11 +132,12 @@ impl Node {
 
 fn rank(definition: &Definition) -> u8 {
     match definition {
-        Definition::VirtualHost(_) => 0,
+        Definition::VirtualHost(_) | Definition::User(_) | Definition::GlobalParameter(_) => 0,
         Definition::Policy(_) | Definition::OperatorPolicy(_) => 1,
-        Definition::Exchange(_) => 2,
-        Definition::Queue(_) => 3,
-        Definition::Binding(_) => 4,
+        Definition::Permission(_) | Definition::TopicPermission(_) => 2,
+        Definition::Exchange(_) => 3,
+        Definition::Queue(_) => 4,
+        Definition::Binding(_) => 5,
     }
 }
 
@@ -86,7 +151,12 @@ mod tests {
         QueueDefinition, QueueId, Store,
     };
 
-    fn node(definitions: Vec<Definition>) -> Node {
+    fn vhost(name: &str) -> Definition {
+        Definition::VirtualHost(VirtualHostDefinition::plain(name.into()))
+    }
+
+    fn node(mut definitions: Vec<Definition>) -> Node {
+        definitions.push(vhost("/"));
         let directory = tempfile::tempdir().expect("a directory");
         let directory = DataDirectory::open(directory.path()).expect("opened");
         let (store, _) = Store::open(directory).expect("opened");
@@ -129,7 +199,7 @@ mod tests {
             binding("v", "logs", "jobs"),
             queue("v", "jobs", 1, Table::default()),
             exchange("v", "logs", "topic"),
-            Definition::VirtualHost("v".into()),
+            vhost("v"),
             queue("/", "jobs", 2, Table::default()),
         ]);
         let vhost = node.vhost("v").expect("there again");
@@ -159,7 +229,7 @@ mod tests {
             queue("v", "jobs", 1, Table::default()),
             Definition::OperatorPolicy(operator),
             Definition::Policy(policy("v", "jobs")),
-            Definition::VirtualHost("v".into()),
+            vhost("v"),
             queue("/", "jobs", 2, Table::default()),
             Definition::Policy(policy("/", "(")),
             Definition::Policy(policy("nowhere", "jobs")),
@@ -175,7 +245,7 @@ mod tests {
         for policy in [Definition::Policy(policy()), Definition::OperatorPolicy(policy())] {
             assert!(rank(&policy) < rank(&exchange("/", "logs", "direct")));
             assert!(rank(&policy) < rank(&queue("/", "jobs", 1, Table::default())));
-            assert!(rank(&policy) > rank(&Definition::VirtualHost("/".into())));
+            assert!(rank(&policy) > rank(&vhost("/")));
         }
     }
 

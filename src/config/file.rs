@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Origin};
 use super::options::Given;
-use super::settings::{self, Kind};
+use super::settings::{self, HIDDEN, Kind};
 
 /// A configuration of a dozen keys is a few KiB; anything larger is some other file.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
@@ -63,7 +63,10 @@ fn given<K: AsRef<str>>(
         Err(rule) => Err(ConfigError::Value {
             origin,
             name: key.to_owned(),
-            text: shown(text, &value.span()),
+            text: match setting.kind {
+                Kind::Secret => HIDDEN.to_owned(),
+                _ => shown(text, &value.span()),
+            },
             rule,
         }),
     }
@@ -83,7 +86,7 @@ fn value_text(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
             }
             Ok(texts.join(","))
         }
-        (Kind::Text, _) => Err("must be a string in quotes".to_owned()),
+        (Kind::Text | Kind::Secret, _) => Err("must be a string in quotes".to_owned()),
         (Kind::Number, _) => {
             Err("must be a whole number, or a string with a number and its unit".to_owned())
         }

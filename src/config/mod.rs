@@ -9,6 +9,7 @@ mod file;
 mod network;
 mod node_name;
 mod options;
+mod secret;
 mod settings;
 mod tls;
 mod value;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use error::{ConfigError, Origin};
 pub use network::Network;
 pub use options::{CLIENT_VARIABLES, Command, Dump, Options, command_line, with_command};
+pub use secret::Secret;
 pub use tls::{LoginFrom, TlsConfig, TlsVerify};
 
 use crate::memory;
@@ -26,6 +28,10 @@ use crate::memory;
 /// Where AMQP clients are expected: the loopback address only, since the first user has a password
 /// that everybody knows.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:5672";
+/// Name and password of the first user: those of `RabbitMQ`, which clients try first.
+pub const DEFAULT_USER: &str = "guest";
+/// Names longer than a short string could never log in (0-9-1, 4.2.5.3).
+pub const USER_NAME_MAX_BYTES: usize = 255;
 /// The port of AMQP without TLS, for an address that names none.
 pub const AMQP_PORT: u16 = 5672;
 /// Where the HTTP API is expected: this machine only, like AMQP.
@@ -107,6 +113,12 @@ pub struct Config {
     pub proxies: Vec<Network>,
     /// Where everything durable is kept.
     pub data_dir: PathBuf,
+    /// The user that is made when there is none.
+    pub default_user: String,
+    /// The password of that user.
+    pub default_password: Secret,
+    /// Users who may log in from this machine only.
+    pub loopback_users: Vec<String>,
     /// Filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: String,
     /// How a line of the log looks.
@@ -145,6 +157,9 @@ impl Default for Config {
             tls: TlsConfig::default(),
             proxies: Vec::new(),
             data_dir: PathBuf::from("./warren-data"),
+            default_user: DEFAULT_USER.to_owned(),
+            default_password: Secret::new(DEFAULT_USER),
+            loopback_users: vec![DEFAULT_USER.to_owned()],
             log: "info".to_owned(),
             log_format: LogFormat::Human,
             max_message_size_bytes: MESSAGE_SIZE_DEFAULT_BYTES,

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use super::Config;
 use super::error::{ConfigError, Origin};
 use super::file;
-use super::settings::{self, SETTINGS, Setting};
+use super::settings::{self, HIDDEN, Kind, SETTINGS, Setting};
 
 /// The flag and variable that name the file; not a setting, since a file cannot name itself.
 const CONFIG_FLAG: &str = "config";
@@ -191,7 +191,7 @@ impl Options {
         };
         for (name, value) in &self.environment {
             if let Some(setting) = settings::by_variable(name) {
-                let text = utf8(name, value)?;
+                let text = utf8(name, value, setting.kind == Kind::Secret)?;
                 given.push(Given { setting, text, origin: Origin::Variable });
             }
         }
@@ -221,28 +221,33 @@ impl Options {
             return Ok(Some(path.into()));
         }
         let variable = self.environment.iter().find(|(name, _)| name == CONFIG_VARIABLE);
-        variable.map(|(name, value)| utf8(name, value).map(PathBuf::from)).transpose()
+        variable.map(|(name, value)| utf8(name, value, false).map(PathBuf::from)).transpose()
     }
 }
 
 impl Given {
     fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
-        (self.setting.set)(config, self.text.trim()).map_err(|rule| {
+        let is_secret = self.setting.kind == Kind::Secret;
+        let text = if is_secret { &*self.text } else { self.text.trim() };
+        (self.setting.set)(config, text).map_err(|rule| {
             let name = match self.origin {
                 Origin::Variable => self.setting.variable,
                 Origin::Flag | Origin::File { .. } => self.setting.key,
             };
-            let text = self.text.replace(char::is_control, "?"); // the message is one line
+            let text = match is_secret {
+                true => HIDDEN.to_owned(),
+                false => self.text.replace(char::is_control, "?"), // the message is one line
+            };
             ConfigError::Value { origin: self.origin, name: name.to_owned(), text, rule }
         })
     }
 }
 
-fn utf8(name: &str, value: &OsString) -> Result<String, ConfigError> {
+fn utf8(name: &str, value: &OsString, is_secret: bool) -> Result<String, ConfigError> {
     value.clone().into_string().map_err(|value| ConfigError::Value {
         origin: Origin::Variable,
         name: name.to_owned(),
-        text: value.display().to_string(),
+        text: if is_secret { HIDDEN.to_owned() } else { value.display().to_string() },
         rule: "must be UTF-8".to_owned(),
     })
 }
@@ -304,8 +309,8 @@ fn flag(setting: &'static Setting) -> Arg {
     let Setting { key, variable, placeholder, default, help, kind, .. } = setting;
     let help = format!("{help}\n[env: {variable}] [default: {default}]");
     let action = match kind {
-        settings::Kind::List => ArgAction::Append,
-        settings::Kind::Text | settings::Kind::Number => ArgAction::Set,
+        Kind::List => ArgAction::Append,
+        _ => ArgAction::Set,
     };
     Arg::new(key).long(key).value_name(placeholder).help(help).action(action)
 }

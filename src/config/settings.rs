@@ -11,7 +11,7 @@ use super::{
     HANDSHAKE_TIMEOUT_MIN, HTTP_BODY_MAX_BYTES, HTTP_BODY_MIN_BYTES, HTTP_PORT, HTTPS_PORT,
     MESSAGE_SIZE_MAX_BYTES, METRICS_PORT,
 };
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, Secret};
 use super::{network, node_name, tls, value};
 
 /// One thing that can be set.
@@ -42,7 +42,12 @@ pub(super) enum Kind {
     Number,
     /// A list of strings, or one string.
     List,
+    /// A string that is never shown.
+    Secret,
 }
+
+/// What stands for a secret in errors.
+pub(super) const HIDDEN: &str = "(hidden)";
 
 /// The row of a key.
 pub(super) fn by_key(key: &str) -> Option<&'static Setting> {
@@ -206,6 +211,38 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Directory of everything durable; made if missing, used by one broker at a time",
         kind: Kind::Text,
         set: |config, text| value::not_empty(text).map(|v| config.data_dir = PathBuf::from(v)),
+    },
+    Setting {
+        key: "default-user",
+        variable: "WARREN_DEFAULT_USER",
+        placeholder: "NAME",
+        default: "guest",
+        help: "Name of the first user, an administrator; made when there are no users",
+        kind: Kind::Text,
+        set: |config, text| value::user_name(text).map(|v| config.default_user = v.to_owned()),
+    },
+    Setting {
+        key: "default-password",
+        variable: "WARREN_DEFAULT_PASSWORD",
+        placeholder: "PASSWORD",
+        default: "guest",
+        help: "Password of the first user. Others on the machine can see flags: better in the \
+               environment",
+        kind: Kind::Secret,
+        set: |config, text| {
+            config.default_password = Secret::new(value::not_empty(text)?);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "loopback-users",
+        variable: "WARREN_LOOPBACK_USERS",
+        placeholder: "NAME",
+        default: "guest",
+        help: "User who may log in from this machine only; repeat it or separate several by \
+               commas, or none",
+        kind: Kind::List,
+        set: |config, text| value::user_names(text).map(|v| config.loopback_users = v),
     },
     Setting {
         key: "log",
@@ -383,6 +420,9 @@ mod tests {
             },
             proxies: network::networks("::/0").expect("a network"),
             data_dir: PathBuf::new(),
+            default_user: String::new(),
+            default_password: Secret::new(""),
+            loopback_users: Vec::new(),
             log: String::new(),
             log_format: LogFormat::Json,
             max_message_size_bytes: 0,
@@ -453,6 +493,10 @@ mod tests {
             ("tls-login-from", "distinguished-name", "dn"),
             ("proxy-protocol", "10.0.0.0/8,::1", "10.0.0.0/99"),
             ("data-dir", "x", ""),
+            ("default-user", "x", ""),
+            ("default-password", "x", ""),
+            ("loopback-users", "none", ""),
+            ("loopback-users", "a, b", "a,,b"),
         ] {
             assert!(accepts(key, good), "{key} = {good}");
             assert!(!accepts(key, bad), "{key} = {bad}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::MEMORY_LIMIT_MIN_BYTES;
+use super::{MEMORY_LIMIT_MIN_BYTES, USER_NAME_MAX_BYTES};
 use crate::memory;
 
 /// Longest name of a host (RFC 1035, 2.3.4).
@@ -24,6 +24,22 @@ const TIME_RULE: &str = "must be a time such as 10s, 500ms, 2m or a number of se
 /// Any text but the empty one.
 pub(super) fn not_empty(text: &str) -> Result<&str, String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text) }
+}
+
+/// The name of a user.
+pub(super) fn user_name(text: &str) -> Result<&str, String> {
+    if text.len() > USER_NAME_MAX_BYTES {
+        return Err(format!("must have at most {USER_NAME_MAX_BYTES} octets"));
+    }
+    not_empty(text)
+}
+
+/// Names of users, or `none`.
+pub(super) fn user_names(text: &str) -> Result<Vec<String>, String> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    text.split(',').map(|name| user_name(name.trim()).map(str::to_owned)).collect()
 }
 
 /// A count between two others.

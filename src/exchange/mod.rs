@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, Seq};
 use crate::outbox::Wakes;
 use crate::queue::{EffectivePolicy, Shelf};
+use crate::stats::{ExchangeCounters, ExchangeCounts, Rates};
 
 mod arguments;
 mod bindings;
@@ -76,6 +77,8 @@ pub struct Exchange {
     shelf: OnceLock<Arc<Shelf>>,
     policy: RwLock<InForce>,
     bindings: RwLock<Matcher<Destination>>,
+    counters: ExchangeCounters,
+    rates: Rates<{ ExchangeCounts::RATED }>,
 }
 
 /// What a policy asks of an exchange.
@@ -95,7 +98,8 @@ impl Exchange {
         let history = arguments.history_length.map(History::new);
         let bindings = RwLock::new(routes_as.matcher(&arguments));
         let (policy, shelf) = (RwLock::default(), OnceLock::new());
-        Ok(Self { spec, arguments, varies, history, shelf, policy, bindings })
+        let (counters, rates) = (ExchangeCounters::default(), Rates::default());
+        Ok(Self { spec, arguments, varies, history, shelf, policy, bindings, counters, rates })
     }
 
     /// What it was declared with.
@@ -106,6 +110,22 @@ impl Exchange {
     /// Its name in its virtual host.
     pub fn name(&self) -> &Arc<str> {
         &self.spec.name
+    }
+
+    /// What has gone through it, for whoever publishes to add to.
+    pub fn counters(&self) -> &ExchangeCounters {
+        &self.counters
+    }
+
+    /// How fast that grows: in and out, a second.
+    pub fn rates(&self) -> [f64; ExchangeCounts::RATED] {
+        self.rates.get()
+    }
+
+    /// Takes a sample, from which rates are made with the next one; or lets go of the last one.
+    pub fn sample(&self, now_ms: Option<u64>) {
+        let counts = self.counters.get();
+        self.rates.update(now_ms.map(|now_ms| (now_ms, [counts.publish_in, counts.publish_out])));
     }
 
     /// Where it holds messages back.

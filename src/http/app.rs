@@ -74,6 +74,7 @@ pub(super) struct Origin(pub(super) SocketAddr);
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) app: Arc<App>,
+    pub(super) route: &'static Route,
     /// Nobody on routes for everybody.
     caller: Option<Caller>,
     pub(super) peer: SocketAddr,
@@ -178,7 +179,7 @@ impl App {
             None => Bytes::new(),
         };
         let (app, headers) = (self, parts.headers);
-        let call = Call { app, caller, peer, parameters, query, headers, body };
+        let call = Call { app, route, caller, peer, parameters, query, headers, body };
         handle(route.handler, call).await
     }
 

@@ -12,39 +12,18 @@ use crate::broker::Node;
 /// A user who has logged in.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    pub(super) user: User,
+    pub(super) user: Arc<User>,
 }
 
 impl Caller {
-    /// What is to be shown as the user's tags.
-    pub(super) fn tags(&self) -> Vec<&str> {
-        vec!["administrator"]
-    }
-
-    pub(super) fn is_administrator(&self) -> bool {
-        true
-    }
-
-    pub(super) fn may_monitor(&self) -> bool {
-        true
-    }
-
-    pub(super) fn may_make_policies(&self) -> bool {
-        true
-    }
-
-    pub(super) fn may_manage(&self) -> bool {
-        true
-    }
-
     /// Whether the user has permissions in a virtual host.
-    pub(super) fn is_member(&self, _node: &Node, _vhost: &str) -> bool {
-        true
+    pub(super) fn is_member(&self, node: &Node, vhost: &str) -> bool {
+        node.access.permission(vhost, &self.user.name).is_some()
     }
 
     /// Whether the user may see what is in a virtual host.
     pub(super) fn sees(&self, node: &Node, vhost: &str) -> bool {
-        self.may_monitor() || self.is_member(node, vhost)
+        self.user.may_monitor() || self.is_member(node, vhost)
     }
 
     /// Refuses what the tags and permissions do not allow. `vhost`: the one in the path.
@@ -62,26 +41,28 @@ impl Caller {
         };
         match access {
             Access::Anyone => return Ok(()),
-            Access::Monitoring => allowed(self.may_monitor(), "Not monitor user")?,
-            Access::Administrator => allowed(self.is_administrator(), "Not administrator user")?,
+            Access::Monitoring => allowed(self.user.may_monitor(), "Not monitor user")?,
+            Access::Administrator => {
+                allowed(self.user.is_administrator(), "Not administrator user")?
+            }
             Access::Policymaker => {
-                allowed(self.may_make_policies(), "Not policymaker user")?;
-                member(self.is_administrator())?;
+                allowed(self.user.may_make_policies(), "Not policymaker user")?;
+                member(self.user.is_administrator())?;
             }
             Access::Management | Access::Member | Access::Visible => {
-                allowed(self.may_manage(), "Not management user")?;
+                allowed(self.user.may_manage(), "Not management user")?;
             }
         }
         // Whoever may know of every virtual host is told that one does not exist.
         if let Some(vhost) = vhost
-            && self.may_monitor()
+            && self.user.may_monitor()
             && node.vhost(vhost).is_err()
         {
             return Err(Failure::not_found());
         }
         match access {
             Access::Member => member(false),
-            Access::Visible => member(self.may_monitor()),
+            Access::Visible => member(self.user.may_monitor()),
             _ => Ok(()),
         }
     }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hashbrown::HashMap;
 
+use super::ConnectionId;
+use crate::amqp::table::Table;
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
 
 /// The rings are swept when they are this much longer than twice the number of consumers.
@@ -27,6 +29,11 @@ impl ChannelCredit {
     /// Sets the limit; 0 lifts it.
     pub fn set_limit(&self, limit: u32) {
         self.limit.store(limit, Ordering::Release);
+    }
+
+    /// The limit; 0 for none.
+    pub fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Acquire)
     }
 
     /// Whether another delivery fits.
@@ -49,6 +56,65 @@ impl ChannelCredit {
     }
 }
 
+/// Who a consumer is, for people.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerFacts {
+    /// Its tag in its channel.
+    pub tag: Box<str>,
+    /// What it was made with.
+    pub arguments: Table,
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// The channel's number.
+    pub channel: u16,
+}
+
+/// What is told of a consumer.
+#[derive(Clone, Debug)]
+pub struct ConsumerDetails {
+    /// Who it is.
+    pub facts: Arc<ConsumerFacts>,
+    /// Its deliveries wait for an acknowledgement.
+    pub ack_required: bool,
+    /// Nobody else may consume.
+    pub exclusive: bool,
+    /// Higher ones are served first.
+    pub priority: i64,
+    /// Unacknowledged messages that it may hold; 0 for no limit.
+    pub prefetch: u16,
+    /// What it holds.
+    pub unacked: u32,
+    /// Whether and why it gets messages.
+    pub activity: Activity,
+}
+
+/// Whether and why a consumer gets messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    /// All consumers do.
+    Up,
+    /// It alone does.
+    SingleActive,
+    /// Another one alone does.
+    Waiting,
+}
+
+impl Activity {
+    /// As clients of the management API know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::SingleActive => "single_active",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    /// Whether it gets messages.
+    pub fn is_active(self) -> bool {
+        self != Self::Waiting
+    }
+}
+
 /// What a consumer asks for when it subscribes.
 #[derive(Debug)]
 pub struct ConsumerSpec {
@@ -66,6 +132,8 @@ pub struct ConsumerSpec {
     pub channel: Arc<ChannelCredit>,
     /// Where its deliveries go.
     pub outbox: Arc<Outbox>,
+    /// Who it is.
+    pub facts: Arc<ConsumerFacts>,
 }
 
 #[derive(Debug)]
@@ -130,6 +198,46 @@ impl Consumers {
 
     pub(super) fn has_exclusive(&self) -> bool {
         self.exclusive.is_some()
+    }
+
+    /// The one that consumes exclusively.
+    pub(super) fn exclusive(&self) -> Option<Arc<ConsumerFacts>> {
+        self.facts_of(self.exclusive)
+    }
+
+    /// The one that alone gets messages, where only one does.
+    pub(super) fn single_active_one(&self) -> Option<Arc<ConsumerFacts>> {
+        self.facts_of(self.active)
+    }
+
+    fn facts_of(&self, id: Option<ConsumerId>) -> Option<Arc<ConsumerFacts>> {
+        self.all.get(&id?).map(|consumer| consumer.spec.facts.clone())
+    }
+
+    /// All of them, in the order of their arrival.
+    pub(super) fn details(&self) -> Vec<ConsumerDetails> {
+        let mut all: Vec<_> = self.all.values().collect();
+        all.sort_unstable_by_key(|consumer| consumer.spec.id);
+        let activity = |id| match self.active {
+            _ if !self.single_active() => Activity::Up,
+            Some(active) if active == id => Activity::SingleActive,
+            _ => Activity::Waiting,
+        };
+        let details = all.into_iter().map(|Consumer { spec, unacked, .. }| ConsumerDetails {
+            facts: spec.facts.clone(),
+            ack_required: !spec.no_ack,
+            exclusive: spec.exclusive,
+            priority: spec.priority,
+            prefetch: spec.prefetch,
+            unacked: *unacked,
+            activity: activity(spec.id),
+        });
+        details.collect()
+    }
+
+    /// What they take of memory, roughly.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.all.len() * (size_of::<Consumer>() + size_of::<ConsumerFacts>())
     }
 
     pub(super) fn add(&mut self, spec: ConsumerSpec) {
@@ -329,6 +437,7 @@ impl ConsumerSpec {
             prefetch: 0,
             channel: Arc::new(ChannelCredit::default()),
             outbox,
+            facts: Arc::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::backing::Backing;
 use super::gap::{Answer, Request};
 use super::kept::Kept;
 use super::ready::Ready;
+use super::volume::Volume;
 use crate::message::{Message, MessageId};
 use crate::outbox::{Entry, Wakes};
 use crate::store::{Read, RecoveredQueue, Wanted};
@@ -113,6 +114,18 @@ impl Levels {
     /// How many of them are in memory with their messages, and what they take of it.
     pub fn resident(&self) -> (usize, usize) {
         self.all().map(Ready::resident).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// How many, and how large.
+    pub(super) fn volume(&self) -> Volume {
+        let mut volume = Volume::default();
+        self.all().for_each(|ready| volume.add(ready.volume()));
+        volume
+    }
+
+    /// The octets of the bodies that are in memory.
+    pub(super) fn resident_body_bytes(&self) -> u64 {
+        self.all().map(Ready::resident_body_bytes).sum()
     }
 
     /// What has been handed out goes up to that sequence.

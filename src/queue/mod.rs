@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::error::{Error, Result};
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outgoing, Wakes};
+use crate::stats::Rates;
 use crate::store::{QueueId, RecoveredQueue};
 use crate::timers::OnTime;
 
@@ -25,17 +26,20 @@ mod levels;
 mod options;
 mod outcome;
 mod ready;
+mod returned;
 pub mod rules;
 mod run;
 mod sequences;
 mod settings;
 mod shelf;
 mod state;
+mod statistics;
 mod undertaker;
+mod volume;
 
 pub use backing::Backing;
 use backing::Stored;
-pub use consumer::{ChannelCredit, ConsumerSpec};
+pub use consumer::{Activity, ChannelCredit, ConsumerDetails, ConsumerFacts, ConsumerSpec};
 pub use death::{Dead, DeadLettered, Reason, dead_letter, is_cycle};
 pub use gap::{Answer, Gap, Request};
 pub use home::{Brought, Home, Host};
@@ -48,10 +52,17 @@ pub use rules::{DeadLetter, Rules};
 pub use settings::{EffectivePolicy, Overflow, Settings, Strategy};
 pub use shelf::Shelf;
 pub use state::QueueState;
+pub use statistics::{Held, QUEUE_SERIES, QueueStatistics, Series};
+pub use volume::Volume;
 
 /// Identifies a connection in the whole process; the owner of exclusive queues.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct ConnectionId(pub u64);
+
+impl ConnectionId {
+    /// Of who has no connection, and so nothing exclusive.
+    pub const NOBODY: Self = Self(0);
+}
 
 /// What a queue is declared with.
 #[derive(Clone, Debug)]
@@ -83,6 +94,7 @@ pub struct Queue {
     /// A copy out of the rules that is read without a lock; 0 for none.
     consumer_timeout_ms: AtomicU64,
     effective_policy: RwLock<Option<Arc<EffectivePolicy>>>,
+    rates: Rates<QUEUE_SERIES>,
     /// For the store, to answer to.
     this: Weak<Self>,
 }
@@ -110,8 +122,16 @@ impl Queue {
         let state = Mutex::new(state);
         let queue = Arc::new_cyclic(|this| {
             let (effective_policy, this) = (RwLock::default(), this.clone());
-            let burial_turn = Mutex::default();
-            Self { spec, home, state, burial_turn, consumer_timeout_ms, effective_policy, this }
+            Self {
+                spec,
+                home,
+                state,
+                burial_turn: Mutex::default(),
+                consumer_timeout_ms,
+                effective_policy,
+                rates: Rates::default(),
+                this,
+            }
         });
         queue.note_use(&mut Wakes::default());
         queue
@@ -297,16 +317,17 @@ impl Queue {
         }
     }
 
-    /// Settles deliveries for good.
+    /// Settles deliveries for good; how much they are in all.
     #[inline]
     pub fn settle(
         &self,
         consumer: Option<ConsumerId>,
         settled: &[(MessageId, Seq)],
+        volume: Volume,
         wakes: &mut Wakes,
     ) {
         let mut state = self.state.lock();
-        state.settle(consumer, settled.len(), self, wakes);
+        state.settle(consumer, volume, self, wakes);
         self.look_after(&mut state, wakes);
         // A deleted queue's messages have gone with it.
         if !state.is_closed() && settled.iter().any(|(_, seq)| *seq != Seq::NONE) {

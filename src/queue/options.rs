@@ -7,6 +7,7 @@ use super::consumer::Succession;
 use super::rules::Rules;
 use crate::amqp::table::{Table, Value};
 use crate::message::Traits;
+use crate::stats::QueueType;
 
 /// Ten years: the longest time that RabbitMQ accepts.
 const DURATION_MAX_MS: i64 = 315_360_000_000;
@@ -21,6 +22,21 @@ pub enum QueueKind {
     Classic,
     /// Asked for with `x-queue-type: quorum`.
     Quorum,
+}
+
+impl QueueKind {
+    /// Its name in `x-queue-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+
+    /// The type of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Classic, Self::Quorum].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// The highest priority of a quorum queue's messages.
@@ -258,6 +274,15 @@ impl QueueOptions {
 }
 
 impl QueueKind {
+    /// As counters are told apart by it.
+    #[inline]
+    pub fn statistics_type(self) -> QueueType {
+        match self {
+            Self::Classic => QueueType::Classic,
+            Self::Quorum => QueueType::Quorum,
+        }
+    }
+
     /// Its module in RabbitMQ, which reply texts name.
     pub fn module(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::gap::Request;
 use super::kept::Kept;
 use super::levels::Levels;
+use super::volume::Volume;
 use crate::outbox::{ConsumerId, Entry, Outbox};
 
 /// Why a message is not taken in.
@@ -80,8 +81,8 @@ pub struct Released {
     pub seen: Vec<Kept>,
     /// On their way.
     pub unseen: Vec<Entry>,
-    /// How many of all of them count as unacknowledged.
-    pub unacked: usize,
+    /// What of all of them counts as unacknowledged.
+    pub unacked: Volume,
 }
 
 /// What `basic.get` meets.

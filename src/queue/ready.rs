@@ -5,12 +5,12 @@
 //! the window. The tail's front becomes the gap when the store has it; the gap is read back into
 //! the head. Knows no consumers, and the store only as a [`Backing`].
 
-use std::collections::BTreeMap;
-
 use super::backing::Backing;
 use super::gap::{Answer, Gap, Request};
 use super::kept::Kept;
+use super::returned::Returned;
 use super::run::Run;
+use super::volume::Volume;
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{Entry, Wakes};
 use crate::store::{Read, RecoveredLevel, WINDOW_MAX_BYTES, Wanted};
@@ -34,9 +34,7 @@ const IDLE_PART: usize = 8;
 /// The messages that wait.
 #[derive(Debug)]
 pub struct Ready {
-    returned: BTreeMap<MessageId, Kept>,
-    returned_bytes: usize,
-    returned_body_bytes: u64,
+    returned: Returned,
     head: Run,
     gap: Option<Gap>,
     tail: Run,
@@ -56,9 +54,7 @@ impl Ready {
     /// Nothing. The window is what the queue may keep without asking.
     pub(super) fn new(window_min_bytes: usize) -> Self {
         Self {
-            returned: BTreeMap::new(),
-            returned_bytes: 0,
-            returned_body_bytes: 0,
+            returned: Returned::default(),
             head: Run::default(),
             gap: None,
             tail: Run::default(),
@@ -101,7 +97,7 @@ impl Ready {
     #[inline]
     pub fn body_bytes(&self) -> u64 {
         let in_gap = self.gap.map_or(0, |gap| gap.body_bytes);
-        self.returned_body_bytes + self.head.body_bytes() + in_gap + self.tail.body_bytes()
+        self.returned.volume().bytes + self.head.body_bytes() + in_gap + self.tail.body_bytes()
     }
 
     /// The first message, if it is in memory. Without a gap, what is in the tail is moved up.
@@ -112,14 +108,29 @@ impl Ready {
             }
             return self.head.front().map(|entry| &entry.message);
         }
-        self.returned.first_key_value()?.1.message.as_ref()
+        self.returned.first()?.message.as_ref()
     }
 
     /// How many of them are in memory with their messages, and what they take of it.
     pub fn resident(&self) -> (usize, usize) {
-        let returned = self.returned.values().filter(|kept| kept.message.is_some()).count();
-        let count = returned + self.head.len() + self.tail.len();
-        (count, self.returned_bytes + self.head.bytes() + self.tail.bytes())
+        let count = self.returned.resident().0 + self.head.len() + self.tail.len();
+        (count, self.returned.bytes() + self.head.bytes() + self.tail.bytes())
+    }
+
+    /// How many, and how large.
+    pub(super) fn volume(&self) -> Volume {
+        let mut volume = self.returned.volume();
+        volume.add(self.head.volume());
+        volume.add(self.tail.volume());
+        if let Some(Gap { count, body_bytes, .. }) = self.gap {
+            volume.add(Volume { count, bytes: body_bytes, kept: count, kept_bytes: body_bytes });
+        }
+        volume
+    }
+
+    /// The octets of the bodies that are in memory.
+    pub(super) fn resident_body_bytes(&self) -> u64 {
+        self.returned.resident().1 + self.head.body_bytes() + self.tail.body_bytes()
     }
 
     /// What has been handed out goes up to there.
@@ -149,23 +160,17 @@ impl Ready {
 
     /// Puts a message back to its place.
     pub(super) fn put_back(&mut self, mut kept: Kept, backing: &impl Backing) {
-        if self.returned_bytes >= RETURNED_MAX_BYTES {
+        if self.returned.bytes() >= RETURNED_MAX_BYTES {
             kept.page_out(|seq| backing.is_settled(seq));
         }
-        self.insert_returned(kept);
-    }
-
-    fn insert_returned(&mut self, kept: Kept) {
-        self.returned_bytes += kept.memory_bytes();
-        self.returned_body_bytes += u64::from(kept.body_bytes);
-        self.returned.insert(kept.id, kept);
+        self.returned.insert(kept);
     }
 
     /// Takes the first message. `None` if there is none, or if it has to be read first.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Entry> {
         if !self.returned.is_empty() {
-            return self.pop_returned();
+            return self.returned.pop();
         }
         if self.head.is_empty() && !self.tail.is_empty() && self.gap.is_none() {
             self.refill();
@@ -177,7 +182,7 @@ impl Ready {
     pub(super) fn unpop(&mut self, entry: Entry) {
         // What has been handed out before was put back, and so may have neighbours there.
         if entry.id <= self.delivered_to {
-            self.insert_returned(entry.into());
+            self.returned.insert(entry.into());
         } else {
             self.head.push_front(entry);
         }
@@ -187,15 +192,6 @@ impl Ready {
     #[inline]
     pub(super) fn note_delivered(&mut self, id: MessageId) {
         self.delivered_to = self.delivered_to.max(id);
-    }
-
-    fn pop_returned(&mut self) -> Option<Entry> {
-        let first = self.returned.first_entry()?;
-        first.get().message.as_ref()?;
-        let kept = first.remove();
-        self.returned_bytes -= kept.memory_bytes();
-        self.returned_body_bytes -= u64::from(kept.body_bytes);
-        kept.into_entry()
     }
 
     /// Without a gap: fills the window from the tail.
@@ -230,7 +226,7 @@ impl Ready {
 
     /// Tells the store that all of them are settled.
     pub fn remove_all(&self, backing: &impl Backing, wakes: &mut Wakes) {
-        let returned = self.returned.values().map(|kept| (kept.id, kept.seq));
+        let returned = self.returned.iter().map(|kept| (kept.id, kept.seq));
         let resident = self.head.iter().chain(self.tail.iter()).map(|entry| (entry.id, entry.seq));
         let mut settled = Vec::with_capacity(LEAVE_MAX);
         for one in returned.chain(resident).filter(|(_, seq)| *seq != Seq::NONE) {
@@ -286,14 +282,17 @@ impl Ready {
 
     /// Memory is short: the store gets what need not survive too, so that it can leave memory.
     fn hand_tail_over(&mut self, backing: &impl Backing, wakes: &mut Wakes) {
+        let mut handed = Volume::default();
         let behind = self.tail.iter_mut_from(self.tail_handed_over);
         for entry in behind.take(HAND_OVER_MAX) {
             if entry.seq == Seq::NONE {
                 entry.seq = backing.append(entry.id, &entry.message, wakes);
-                self.handed_over |= entry.seq != Seq::NONE;
+                handed.add(Volume::from(&*entry));
             }
             self.tail_handed_over += 1;
         }
+        self.handed_over |= handed.kept > 0;
+        self.tail.note_kept(handed);
     }
 
     /// Whether [`tend`](Self::tend) or [`wanted`](Self::wanted) may have something to do.
@@ -326,10 +325,10 @@ impl Ready {
 
     /// What has to be read so that the next messages are in memory when they are needed.
     pub(super) fn wanted(&mut self, backing: &impl Backing) -> Option<Request> {
-        if let Some(kept) = self.returned.values().next()
+        if let Some(kept) = self.returned.first()
             && kept.message.is_none()
         {
-            let missing = self.returned.values().filter(|kept| kept.message.is_none());
+            let missing = self.returned.iter().filter(|kept| kept.message.is_none());
             let ids = missing.take(RETURNED_READ_MAX).map(|kept| kept.id).collect();
             let max_bytes = RETURNED_READ_MAX_BYTES;
             return Some(Request { wanted: Wanted::Ids(ids), max_bytes });
@@ -381,26 +380,9 @@ impl Ready {
             answer.told_nothing = false;
             while found.next_if(|(other, ..)| other < id).is_some() {}
             let message = found.next_if(|(other, ..)| other == id).map(|(_, message, _)| message);
-            answer.lost += u64::from(self.on_returned(*id, message));
+            answer.lost += u64::from(self.returned.on_read(*id, message));
         }
         answer
-    }
-
-    /// True if a message that was put back is lost.
-    fn on_returned(&mut self, id: MessageId, message: Option<Message>) -> bool {
-        // It may have come back with its message, or have gone, since it was asked for.
-        let Some(kept) = self.returned.get_mut(&id) else { return false };
-        if kept.message.is_some() {
-            return false;
-        }
-        let Some(message) = message else {
-            self.returned_body_bytes -= u64::from(kept.body_bytes);
-            self.returned.remove(&id);
-            return true;
-        };
-        self.returned_bytes += message.memory_bytes();
-        kept.message = Some(message);
-        false
     }
 }
 

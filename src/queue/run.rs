@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::volume::Volume;
+use crate::message::Seq;
 use crate::outbox::Entry;
 
 /// A list with room for more than this gives memory back when it has become short.
@@ -15,6 +17,9 @@ pub(super) struct Run {
     entries: VecDeque<Entry>,
     bytes: usize,
     body_bytes: u64,
+    /// Those that the store has, and the octets of their bodies.
+    kept: u64,
+    kept_bytes: u64,
 }
 
 impl Run {
@@ -38,6 +43,18 @@ impl Run {
     #[inline]
     pub(super) fn body_bytes(&self) -> u64 {
         self.body_bytes
+    }
+
+    /// How many, and how large.
+    pub(super) fn volume(&self) -> Volume {
+        let (count, bytes) = (self.len() as u64, self.body_bytes);
+        Volume { count, bytes, kept: self.kept, kept_bytes: self.kept_bytes }
+    }
+
+    /// The store has been given some of those that it did not have.
+    pub(super) fn note_kept(&mut self, handed: Volume) {
+        self.kept += handed.kept;
+        self.kept_bytes += handed.kept_bytes;
     }
 
     /// The first one.
@@ -86,13 +103,23 @@ impl Run {
     #[inline]
     fn note_in(&mut self, entry: &Entry) {
         self.bytes += entry.message.memory_bytes();
-        self.body_bytes += entry.message.body_bytes() as u64;
+        let body_bytes = entry.message.body_bytes() as u64;
+        self.body_bytes += body_bytes;
+        if entry.seq != Seq::NONE {
+            self.kept += 1;
+            self.kept_bytes += body_bytes;
+        }
     }
 
     #[inline]
     fn note_out(&mut self, entry: &Entry) {
         self.bytes -= entry.message.memory_bytes();
-        self.body_bytes -= entry.message.body_bytes() as u64;
+        let body_bytes = entry.message.body_bytes() as u64;
+        self.body_bytes -= body_bytes;
+        if entry.seq != Seq::NONE {
+            self.kept -= 1;
+            self.kept_bytes -= body_bytes;
+        }
     }
 
     /// All of them.
@@ -100,7 +127,8 @@ impl Run {
         self.entries.iter()
     }
 
-    /// Those from an index on. Their messages stay as they are, or the size would be wrong.
+    /// Those from an index on. Their messages stay as they are, or the size would be wrong; for
+    /// what the store is given meanwhile there is [`note_kept`](Self::note_kept).
     pub(super) fn iter_mut_from(&mut self, index: usize) -> impl Iterator<Item = &mut Entry> {
         let index = index.min(self.entries.len());
         self.entries.range_mut(index..)

@@ -17,6 +17,7 @@ use super::options::Nature;
 use super::outcome::{Conditions, Counts, Got, NotTaken, Refused, Released, Remains, Unless};
 use super::rules::{Demands, Rules};
 use super::sequences::Sequences;
+use super::volume::Volume;
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Wakes};
 use crate::store::{Read, RecoveredQueue, WINDOW_MIN_BYTES};
@@ -26,6 +27,9 @@ mod burial;
 mod expiry;
 mod lease;
 mod overflow;
+mod tally;
+
+use tally::Going;
 
 /// The list of what has just left for good has room for so many when nothing leaves.
 const KEEP_CAPACITY: usize = 64;
@@ -38,7 +42,7 @@ pub struct QueueState {
     demands: Demands,
     ready: Levels,
     consumers: Consumers,
-    unacked: usize,
+    unacked: Volume,
     sequences: Sequences,
     closed: bool,
     /// What the store has been asked for, and the number of that question.
@@ -54,6 +58,7 @@ pub struct QueueState {
     used_ms: u64,
     /// When it is to be looked after next.
     armed_ms: Option<u64>,
+    tally: tally::Tally,
 }
 
 impl QueueState {
@@ -70,7 +75,7 @@ impl QueueState {
             rules,
             ready: Levels::new(nature.highest_level(), window_min_bytes),
             consumers: Consumers::new(nature.succession()),
-            unacked: 0,
+            unacked: Volume::default(),
             sequences: Sequences::default(),
             closed: false,
             asked: None,
@@ -81,6 +86,7 @@ impl QueueState {
             exceeds: false,
             used_ms: 0,
             armed_ms: None,
+            tally: tally::Tally::default(),
         }
     }
 
@@ -149,7 +155,7 @@ impl QueueState {
     pub fn counts(&self) -> Counts {
         Counts {
             ready: self.ready.len(),
-            unacked: self.unacked,
+            unacked: self.unacked.count as usize,
             consumers: self.consumers.len(),
             ready_bytes: self.ready.body_bytes(),
             dead: self.burial.len(),
@@ -192,6 +198,7 @@ impl QueueState {
         let level = self.nature.level(message.traits());
         let id = self.sequences.next(level);
         let seq = hand_over(id, &message, wakes);
+        self.tally.on_publish(seq, wakes.now_ms());
         let is_timed = self.note_expiry(&message);
         let attempts = Attempts::default();
         let is_time = self.ready.push(Entry { id, seq, redelivered: false, attempts, message });
@@ -214,19 +221,26 @@ impl QueueState {
         let entry = loop {
             let Some(entry) = self.ready.pop() else {
                 self.tell_leaving(backing, wakes);
-                return self.ready.wanted(backing).map_or(Got::Nothing, Got::Elsewhere);
+                let wanted = self.ready.wanted(backing);
+                self.tally.messages.get_empty += u64::from(wanted.is_none());
+                return wanted.map_or(Got::Nothing, Got::Elsewhere);
             };
             if !self.has_expired(&entry.message, wakes.now_ms()) {
                 break entry;
             }
             if self.burial.is_crowded() {
                 self.ready.unpop(entry);
+                self.tally.messages.get_empty += 1;
                 return Got::Nothing;
             }
             self.bury(entry.into(), Reason::Expired);
         };
         self.ready.note_delivered(entry.id);
-        self.unacked += usize::from(!no_ack);
+        let going = Going::from(&entry);
+        self.tally.on_get(going, no_ack, wakes.now_ms());
+        if !no_ack {
+            self.unacked.add(going.volume);
+        }
         if no_ack && entry.seq != Seq::NONE {
             self.leaving.push((entry.id, entry.seq));
         }
@@ -239,11 +253,13 @@ impl QueueState {
     pub fn settle(
         &mut self,
         consumer: Option<ConsumerId>,
-        count: usize,
+        settled: Volume,
         backing: &impl Backing,
         wakes: &mut Wakes,
     ) {
-        self.give_room_back(consumer, count);
+        self.tally.messages.ack += settled.count;
+        self.tally.active_ms = wakes.now_ms();
+        self.give_room_back(consumer, settled);
         self.deliver(backing, wakes);
     }
 
@@ -255,14 +271,15 @@ impl QueueState {
         backing: &impl Backing,
         wakes: &mut Wakes,
     ) {
-        let mut count = 0;
+        let mut settled = Volume::default();
         for kept in entries {
-            count += 1;
+            settled.add(Volume::from(&kept));
             if !self.closed {
                 self.bury(kept, Reason::Rejected);
             }
         }
-        self.settle(consumer, count, backing, wakes);
+        self.give_room_back(consumer, settled);
+        self.deliver(backing, wakes);
     }
 
     /// Puts deliveries back to their old places. `failed`: for a reason that counts as a failure.
@@ -274,20 +291,20 @@ impl QueueState {
         backing: &impl Backing,
         wakes: &mut Wakes,
     ) {
-        let mut count = 0;
+        let mut settled = Volume::default();
         for kept in entries {
-            count += 1;
+            settled.add(Volume::from(&kept));
             self.put_back(kept, failed, backing, wakes);
         }
-        self.give_room_back(consumer, count);
+        self.give_room_back(consumer, settled);
         self.deliver(backing, wakes);
         self.drop_what_may_not_stay(backing, wakes);
     }
 
-    fn give_room_back(&mut self, consumer: Option<ConsumerId>, count: usize) {
-        self.unacked = self.unacked.saturating_sub(count);
+    fn give_room_back(&mut self, consumer: Option<ConsumerId>, settled: Volume) {
+        self.unacked.subtract(settled);
         if let Some(id) = consumer {
-            self.consumers.settle(id, count as u32);
+            self.consumers.settle(id, settled.count as u32);
         }
     }
 
@@ -301,7 +318,7 @@ impl QueueState {
     /// Takes back what a channel that has ended held: what its client has seen, and what was
     /// still on its way. True if no consumer is left.
     pub fn release(&mut self, held: Released, backing: &impl Backing, wakes: &mut Wakes) -> bool {
-        self.unacked = self.unacked.saturating_sub(held.unacked);
+        self.unacked.subtract(held.unacked);
         if !self.closed {
             for entry in held.unseen {
                 self.put_in_place(entry.into(), backing);
@@ -374,7 +391,7 @@ impl QueueState {
             return Err(Unless::Used);
         }
         self.closed = true;
-        self.unacked = 0;
+        self.unacked = Volume::default();
         self.burial.give_up();
         let ready = self.purge(backing);
         let handed_over = ready.handed_over();
@@ -409,6 +426,7 @@ impl QueueState {
         backing: &impl Backing,
         wakes: &mut Wakes,
     ) -> Answer {
+        self.tally.messages.disk_reads += read.messages.len() as u64;
         let answer = self.ready.on_read(request, read);
         // An answer that told nothing is no reason to ask the same again.
         if !answer.told_nothing {
@@ -441,11 +459,13 @@ impl QueueState {
                 self.bury(entry.into(), Reason::Expired);
                 continue;
             }
+            let going = Going::from(&entry);
             match self.consumers.offer(entry, wakes) {
                 Ok(taken) => {
                     self.ready.note_delivered(id);
+                    self.tally.on_delivery(going, taken, wakes.now_ms());
                     match taken {
-                        Taken::ToBeAcked => self.unacked += 1,
+                        Taken::ToBeAcked => self.unacked.add(going.volume),
                         Taken::ForGood if seq != Seq::NONE => self.leaving.push((id, seq)),
                         Taken::ForGood => {}
                     }
@@ -456,6 +476,7 @@ impl QueueState {
                 }
             }
         }
+        self.tally.note_room(self.consumers.any_in_turn(), wakes.now_ms());
         self.tell_leaving(backing, wakes);
         if self.ready.needs_tending() {
             self.tend(backing);

@@ -83,6 +83,7 @@ impl Queue {
         let Some(host) = self.home.host.upgrade() else { return };
         let mut dead = VecDeque::from(dead);
         let (mut stored, mut gone) = (Vec::new(), Vec::new());
+        let mut confirmed = 0;
         while !dead.is_empty() {
             let readable = self.read_back(&mut dead);
             for mut dead in dead.drain(..readable) {
@@ -91,6 +92,7 @@ impl Queue {
                     Some(_) => host.dead_letter(self, &mut dead, to, wakes),
                     None => continue, // it cannot be read, which has been reported
                 };
+                confirmed += u64::from(to.at_least_once && wholly);
                 if to.at_least_once && !wholly {
                     let mut state = self.state.lock();
                     state.keep_dead(dead, self, wakes.now_ms());
@@ -100,6 +102,9 @@ impl Queue {
                     list.push((id, seq));
                 }
             }
+        }
+        if confirmed > 0 {
+            self.state.lock().note_dead_confirmed(confirmed);
         }
         self.store().remove_behind(self.spec.id, &stored, wakes);
         self.store().remove(self.spec.id, &gone, wakes);

@@ -9,7 +9,7 @@ use super::unacked::{Unacked, UnknownTag};
 use crate::amqp::method::Ack;
 use crate::amqp::reply::Reply;
 use crate::error::{Error, Result};
-use crate::queue::Kept;
+use crate::queue::{Kept, Volume};
 
 /// What a client decided about a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,7 @@ impl Channel {
                 Some(transaction) => transaction.settlements.push((unacked, settlement)),
                 None => self.settle_one(session, unacked, settlement),
             }
+            self.show_unacked(session);
             return Ok(());
         }
         let mut taken = Vec::new();
@@ -51,7 +52,17 @@ impl Channel {
             }
             None => self.settle(session, taken, settlement),
         }
+        self.show_unacked(session);
         Ok(())
+    }
+
+    #[inline]
+    fn show_unacked(&self, session: &Session) {
+        self.statistics.active_ms.set(session.wakes.now_ms());
+        self.statistics.unacked.set(self.unacked.len() as u64);
+        if let Some(transaction) = &self.transaction {
+            self.statistics.uncommitted_acks.set(transaction.settlements.len() as u64);
+        }
     }
 
     pub(super) fn on_basic_recover(
@@ -78,7 +89,9 @@ impl Channel {
         }
         let Unacked { subscription, kept, .. } = unacked;
         if let Some(queue) = &subscription.queue {
-            queue.settle(subscription.id, &[(kept.id, kept.seq)], &mut session.wakes);
+            self.statistics.served(subscription.queue_type).ack.add(1);
+            let (settled, volume) = ([(kept.id, kept.seq)], Volume::from(&kept));
+            queue.settle(subscription.id, &settled, volume, &mut session.wakes);
         }
         self.give_credit_back(session, &subscription, 1);
     }
@@ -115,8 +128,10 @@ impl Channel {
         if let Some(queue) = &subscription.queue {
             match settlement {
                 Settlement::Ack => {
+                    self.statistics.served(subscription.queue_type).ack.add(count.into());
                     let settled: Vec<_> = run.iter().map(|kept| (kept.id, kept.seq)).collect();
-                    queue.settle(subscription.id, &settled, &mut session.wakes);
+                    let volume = run.iter().collect();
+                    queue.settle(subscription.id, &settled, volume, &mut session.wakes);
                 }
                 Settlement::Reject => {
                     // The dead may be written to other queues: as much as a publish is.

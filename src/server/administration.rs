@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::Broker;
-use crate::outbox::Outbox;
+use crate::broker::Node;
 use crate::policy::{Policy, PolicyError, Scope};
 use crate::vhost::VirtualHost;
 
@@ -13,7 +13,7 @@ impl Broker {
     /// Sets a policy, in the place of one of its name and scope. True if there was none.
     pub async fn set_policy(&self, vhost: &str, policy: Policy) -> Result<bool, PolicyError> {
         let new = self.node.set_policy(vhost, policy)?;
-        self.definitions_on_disk().await;
+        self.node.definitions_on_disk().await;
         Ok(new)
     }
 
@@ -25,7 +25,7 @@ impl Broker {
         name: &str,
     ) -> Result<(), PolicyError> {
         self.node.clear_policy(vhost, scope, name)?;
-        self.definitions_on_disk().await;
+        self.node.definitions_on_disk().await;
         Ok(())
     }
 
@@ -40,11 +40,9 @@ impl Broker {
         self.node.vhost(name).ok()
     }
 
-    async fn definitions_on_disk(&self) {
-        let outbox = Arc::new(Outbox::default());
-        let seq = self.node.store.definitions_seq();
-        while self.node.store.wait(seq, &outbox) {
-            outbox.ready().await;
-        }
+    /// What all connections share, to be administered.
+    #[doc(hidden)]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 }

@@ -19,6 +19,7 @@ use crate::amqp::method::{Ack, Method, Publish};
 use crate::amqp::reply::Reply;
 use crate::error::{Error, Result};
 use crate::queue::ChannelCredit;
+use crate::stats::ChannelStatistics;
 
 /// An open channel.
 #[derive(Debug, Default)]
@@ -39,11 +40,14 @@ pub(super) struct Channel {
     /// Where answers to this channel's requests go.
     pub(super) reply_address: Option<Arc<str>>,
     last_delivery_tag: u64,
+    /// What others see of it.
+    pub(super) statistics: Arc<ChannelStatistics>,
 }
 
 impl Channel {
-    pub(super) fn new(number: u16) -> Self {
-        Self { number, ..Self::default() }
+    pub(super) fn new(number: u16, now_ms: u64) -> Self {
+        let statistics = Arc::new(ChannelStatistics::new(number, now_ms));
+        Self { number, statistics, ..Self::default() }
     }
 
     /// Acts on a method; the table is in the order of the specification.
@@ -132,6 +136,22 @@ impl Channel {
         result
     }
 
+    /// Lets others see how it is, after anything but a publish or a settlement.
+    pub(super) fn show(&self, session: &Session) {
+        let statistics = &self.statistics;
+        statistics.active_ms.set(session.wakes.now_ms());
+        statistics.consumers.set(self.consumers.len() as u64);
+        statistics.prefetch.set(self.prefetch.into());
+        statistics.global_prefetch.set(self.credit.limit().into());
+        statistics.set_modes(self.confirms.is_some(), self.transaction.is_some());
+        statistics.unacked.set(self.unacked.len() as u64);
+        let (publishes, settlements) = self.transaction.as_ref().map_or((0, 0), |transaction| {
+            (transaction.publishes.len(), transaction.settlements.len())
+        });
+        statistics.uncommitted.set(publishes as u64);
+        statistics.uncommitted_acks.set(settlements as u64);
+    }
+
     #[inline]
     pub(super) fn next_delivery_tag(&mut self) -> u64 {
         self.last_delivery_tag += 1;
@@ -145,6 +165,9 @@ impl Channel {
         let confirm = confirms.settle(|owed| {
             store.pop_settled(owed, outbox);
         });
+        let statistics = &self.statistics;
+        statistics.confirmed.set(confirms.confirmed_count());
+        statistics.unconfirmed.set(confirms.unanswered());
         if let Some(confirm) = confirm {
             session.out.confirm(self.number, confirm.delivery_tag, confirm.multiple);
         }

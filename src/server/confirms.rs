@@ -17,6 +17,8 @@ pub(super) struct Confirms {
     published: u64,
     /// Every publish up to this one has had its answer.
     confirmed: u64,
+    /// How many of them were confirmed, and not refused.
+    confirmed_count: u64,
     /// Publishes after that one which were refused, in order.
     refused: VecDeque<u64>,
     owed: Owed,
@@ -82,7 +84,18 @@ impl Confirms {
                 last -= 1;
             }
         }
+        self.confirmed_count += count;
         (count > 0).then_some(Confirm { delivery_tag: last, multiple: count > 1 })
+    }
+
+    /// How many publishes were confirmed.
+    pub(super) fn confirmed_count(&self) -> u64 {
+        self.confirmed_count
+    }
+
+    /// How many publishes have had no answer so far.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.published - self.confirmed - self.refused.len() as u64
     }
 
     /// The store will settle more.

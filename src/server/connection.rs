@@ -19,6 +19,7 @@ use super::session::Session;
 use super::socket::Socket;
 use crate::amqp::frame::FrameReader;
 use crate::amqp::reply::Reply;
+use crate::broker::ConnectionState;
 use crate::clock;
 use crate::error::{MethodId, Reason};
 use crate::outbox::{ConsumerId, Outgoing};
@@ -92,7 +93,11 @@ impl Connection {
         let period = heartbeat.period();
         let mut ticks = interval_at(Instant::now() + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        session.node.add_connection(session.id, session.outbox.clone());
+        session.node.add_presence(session.presence.clone());
+        let (sent_bytes, received_bytes) = {
+            let traffic = &session.presence.traffic;
+            (traffic.sent_bytes.get(), traffic.received_bytes.get())
+        };
         Self {
             socket,
             reader,
@@ -106,8 +111,8 @@ impl Connection {
             heartbeat,
             ticks,
             // The handshake was traffic too.
-            sent_bytes: 1,
-            received_bytes: 1,
+            sent_bytes,
+            received_bytes,
         }
     }
 
@@ -125,6 +130,7 @@ impl Connection {
             self.look_at_alarms();
             self.look_for_room();
             self.session.wakes.flush();
+            self.show();
             if self.is_closed() && self.session.out.is_empty() && !self.socket.has_unsent() {
                 return Ok(()); // closing the socket tells the client
             }
@@ -161,12 +167,14 @@ impl Connection {
             () = until(timeouts), if timeouts.is_some() => Ok(true),
             written = writing.write(&mut session.out), if has_to_write => {
                 self.sent_bytes += written? as u64;
+                session.presence.traffic.writes.add(1);
                 Ok(true)
             }
             read = reading.read(&mut self.reader), if may_read => match read? {
                 0 => Ok(false),
                 bytes => {
                     self.received_bytes += bytes as u64;
+                    session.presence.traffic.reads.add(1);
                     self.on_frames();
                     Ok(true)
                 }
@@ -195,6 +203,25 @@ impl Connection {
 
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
+    }
+
+    /// Lets others see how it is.
+    fn show(&mut self) {
+        self.session.exchanges.tell();
+        let (presence, node) = (&self.session.presence, &self.session.node);
+        let traffic = &presence.traffic;
+        traffic.received_bytes.set(self.received_bytes);
+        traffic.sent_bytes.set(self.sent_bytes);
+        traffic.pending_bytes.set(self.session.out.len() as u64);
+        presence.set_state(match self.state {
+            State::Open if node.alarms.reason().is_some() && self.session.publishes => {
+                ConnectionState::Blocked
+            }
+            State::Open if node.alarms.reason().is_some() => ConnectionState::Blocking,
+            State::Open if self.may_read() => ConnectionState::Running,
+            State::Open => ConnectionState::Flow,
+            _ => ConnectionState::Closing,
+        });
     }
 
     /// False if the peer is dead.
@@ -244,7 +271,9 @@ impl Connection {
 
     pub(super) fn close_channel(&mut self, number: u16) {
         if let Some(mut channel) = self.channels.remove(&number) {
+            self.session.node.set_channels(self.session.id, self.channels.len());
             channel.settle_confirms(&mut self.session);
+            self.session.note_channel_closed(number);
             self.session.awaiting_confirms.retain(|awaiting| *awaiting != number);
             release(&mut self.session, [*channel]);
         }
@@ -297,6 +326,7 @@ impl Connection {
                 self.session.cancelled.push(consumer);
             }
             Outgoing::Cancelled(consumer) => self.on_cancelled(consumer),
+            Outgoing::AccessChanged => self.on_access_changed(),
             Outgoing::Close(reason) => {
                 if self.state == State::Open {
                     self.settle_confirms();
@@ -311,6 +341,22 @@ impl Connection {
         let Some(subscription) = self.session.subscriptions.remove(&consumer) else { return };
         if let Some(channel) = self.channels.get_mut(&subscription.channel) {
             channel.on_cancelled(&mut self.session, &subscription);
+        }
+    }
+
+    /// What the user may do has changed: consumers end whose queues may not be read any more.
+    fn on_access_changed(&mut self) {
+        let consumers = self.session.subscriptions.values().cloned().collect::<Vec<_>>();
+        for subscription in consumers {
+            let Some(queue) = &subscription.queue else { continue };
+            if self.session.actor.check_read(queue.name()).is_ok() {
+                continue;
+            }
+            tracing::info!(%queue, "a consumer ends: its user may not read from the queue any more");
+            if let Some(channel) = self.channels.get_mut(&subscription.channel) {
+                channel.cancel(&mut self.session, &subscription.tag);
+                channel.on_cancelled(&mut self.session, &subscription);
+            }
         }
     }
 
@@ -339,6 +385,11 @@ impl Connection {
         // The last batch may be long ago, and leases begin now.
         self.session.wakes.begin();
         let channels = self.channels.drain().map(|(_, channel)| *channel).collect::<Vec<_>>();
+        self.session.node.set_channels(self.session.id, 0);
+        self.session.exchanges.tell();
+        for channel in &channels {
+            self.session.note_channel_closed(channel.number);
+        }
         release(&mut self.session, channels);
         let session = &mut self.session;
         for (_, queue) in session.exclusive_queues.drain() {
@@ -357,6 +408,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.tear_down();
         self.session.node.remove_connection(self.session.id);
+        self.session.node.remove_presence(self.session.id);
     }
 }
 

@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::message::Attempts;
 use crate::names;
 use crate::outbox::{ConsumerId, Entry};
-use crate::queue::{Conditions, ConsumerSpec, Queue};
+use crate::queue::{Conditions, ConsumerFacts, ConsumerSpec, Queue};
+use crate::stats::QueueType;
 
 /// What only consumers of streams may ask for.
 const OF_STREAMS: [&str; 3] = ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"];
@@ -30,6 +31,8 @@ pub(super) struct Subscription {
     pub(super) no_ack: bool,
     /// How long it may keep a delivery, if it has a time of its own.
     pub(super) timeout_ms: Option<u64>,
+    /// The type of that queue.
+    pub(super) queue_type: QueueType,
     /// `None` for direct replies, which come from no queue.
     pub(super) queue: Option<Arc<Queue>>,
 }
@@ -81,8 +84,7 @@ impl Channel {
         if &*name == super::reply_to::NAME {
             return self.consume_replies(session, &tag, m.no_ack, m.nowait);
         }
-        let queue = session.vhost.queue(&name)?;
-        queue.check_access(session.id)?;
+        let queue = session.actor.readable_queue(&name)?;
         check_kind(arguments, &queue)?;
         let priority = priority(arguments, &queue)?;
         let timeout_ms = own_timeout_ms(arguments, &queue)?;
@@ -95,14 +97,21 @@ impl Channel {
             prefetch: self.prefetch,
             channel: self.credit.clone(),
             outbox: session.outbox.clone(),
+            facts: Arc::new(ConsumerFacts {
+                tag: tag.clone(),
+                arguments: arguments.clone(),
+                connection: session.id,
+                channel: self.number,
+            }),
         };
         queue.consume(spec, &mut session.wakes)?;
         // Deliveries wait in our own outbox until this task drains it, so consume-ok is first.
         session.reply_unless(m.nowait, self.number, Reply::basic_consume_ok(&tag));
-        let (no_ack, queue) = (m.no_ack, Some(queue));
+        let (id, channel, no_ack) = (Some(id), self.number, m.no_ack);
+        let (queue_type, queue) = (queue_type(&queue), Some(queue));
         self.subscribe(
             session,
-            Subscription { id: Some(id), channel: self.number, tag, no_ack, timeout_ms, queue },
+            Subscription { id, channel, tag, no_ack, timeout_ms, queue_type, queue },
         );
         Ok(())
     }
@@ -142,6 +151,7 @@ impl Channel {
     /// Forgets a consumer whose queue is gone, and tells the client if it wants to know.
     pub(super) fn on_cancelled(&mut self, session: &mut Session, subscription: &Subscription) {
         self.consumers.remove(&subscription.tag);
+        self.show(session);
         if session.capabilities.consumer_cancel_notify {
             session.reply(self.number, Reply::basic_cancel(&subscription.tag));
         }
@@ -160,11 +170,17 @@ impl Channel {
         let message = shown.as_ref().unwrap_or(&entry.message);
         let outbound = Outbound { message, redelivered: entry.redelivered };
         session.out.deliver(self.number, &subscription.tag, tag, &outbound);
+        let served = self.statistics.served(subscription.queue_type);
+        let count = if subscription.no_ack { &served.deliver_no_ack } else { &served.deliver };
+        count.add(1);
+        served.redeliver.add(entry.redelivered.into());
+        self.statistics.active_ms.set(session.wakes.now_ms());
         if !subscription.no_ack {
             session.note_deadline(subscription);
             let (subscription, delivered_ms) = (subscription.clone(), session.wakes.now_ms());
             let unacked = Unacked { tag, subscription, delivered_ms, kept: entry.into() };
             self.unacked.push(unacked, |seq| session.node.store.is_settled(seq));
+            self.statistics.unacked.set(self.unacked.len() as u64);
         }
     }
 
@@ -173,13 +189,17 @@ impl Channel {
         if &*name == super::reply_to::NAME {
             return Err(Error::not_implemented("basic.get on a direct reply-to address"));
         }
-        let queue = session.vhost.queue(&name)?;
-        queue.check_access(session.id)?;
+        let queue = session.actor.readable_queue(&name)?;
         queue.check_get()?;
+        let served = self.statistics.served(queue_type(&queue));
         let Some((entry, remaining)) = queue.get(m.no_ack, &mut session.wakes) else {
+            served.get_empty.add(1);
             session.reply(self.number, Reply::basic_get_empty());
             return Ok(());
         };
+        let count = if m.no_ack { &served.get_no_ack } else { &served.get };
+        count.add(1);
+        served.redeliver.add(entry.redelivered.into());
         let tag = self.next_delivery_tag();
         let shown = presented(&entry.message, shown_attempts(Some(&queue), &entry));
         let message = shown.as_ref().unwrap_or(&entry.message);
@@ -187,8 +207,10 @@ impl Channel {
         let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
         session.out.get_ok(self.number, tag, remaining, &outbound);
         if !m.no_ack {
-            let (channel, queue) = (self.number, Some(queue));
-            let got = Arc::new(Subscription { channel, queue, ..Subscription::nobody() });
+            let (queue_type, channel) = (queue_type(&queue), self.number);
+            let got =
+                Subscription { channel, queue_type, queue: Some(queue), ..Subscription::nobody() };
+            let got = Arc::new(got);
             let delivered_ms = session.wakes.now_ms();
             let unacked = Unacked { tag, subscription: got, delivered_ms, kept: entry.into() };
             self.unacked.push(unacked, |seq| session.node.store.is_settled(seq));
@@ -208,7 +230,8 @@ impl Subscription {
     /// Of no consumer and no queue.
     pub(super) fn nobody() -> Self {
         let (tag, timeout_ms) = ("".into(), None);
-        Self { id: None, channel: 0, tag, no_ack: false, timeout_ms, queue: None }
+        let queue_type = QueueType::default();
+        Self { id: None, channel: 0, tag, no_ack: false, timeout_ms, queue_type, queue: None }
     }
 
     /// Tells the queue that this consumer may have room again.
@@ -217,6 +240,10 @@ impl Subscription {
             queue.resume(id, &mut session.wakes);
         }
     }
+}
+
+fn queue_type(queue: &Queue) -> QueueType {
+    queue.spec().options.nature.kind.statistics_type()
 }
 
 /// Deletes an auto-delete queue that has lost its last consumer, unless it has got a new one.

@@ -15,7 +15,7 @@ use super::session::Session;
 use crate::amqp::reply::Reply;
 use crate::amqp::table::Table;
 use crate::error::{Error, MethodId, Result};
-use crate::queue::{Queue, Released};
+use crate::queue::{Queue, Released, Volume};
 
 /// The time between two looks at least, however many deadlines there are.
 const PERIOD_MIN_MS: u64 = 10;
@@ -129,13 +129,16 @@ impl Channel {
         }
         let unseen = session.extract(id);
         let seen = self.unacked.take_back(subscription);
-        let unacked = seen.len() + unseen.len();
+        let count = (seen.len() + unseen.len()) as u32;
+        let mut unacked: Volume = seen.iter().collect();
+        unacked.add(unseen.iter().collect());
         let released = Released { consumers: vec![id], seen, unseen, unacked };
         if consumes {
             session.reply(self.number, Reply::basic_cancel(&subscription.tag));
         }
         let unused = queue.release(released, &mut session.wakes);
-        self.give_credit_back(session, subscription, unacked as u32);
+        self.show(session);
+        self.give_credit_back(session, subscription, count);
         if unused {
             delete_unused(session, queue);
         }

@@ -95,7 +95,14 @@ impl Connection {
                     self.session.reply(head.channel, Reply::channel_close_ok());
                     Ok(())
                 }
-                method => channel.on_method(&mut self.session, method),
+                method => {
+                    let is_ack = matches!(method, Method::BasicAck(_));
+                    let result = channel.on_method(&mut self.session, method);
+                    if !is_ack {
+                        channel.show(&self.session);
+                    }
+                    result
+                }
             };
         }
         let method = Method::decode(payload).map_err(|error| undecodable(error, payload))?;
@@ -128,7 +135,13 @@ impl Connection {
         }
         match method {
             Method::ChannelOpen => {
-                self.channels.insert(channel, Box::new(Channel::new(channel)));
+                let session = &self.session;
+                let admitted =
+                    session.node.admit_channel(session.id, &session.actor.user().name, open);
+                admitted.map_err(|error| error.blame(MethodId::NONE))?;
+                let opened = Channel::new(channel, self.session.wakes.now_ms());
+                self.session.note_channel_opened(opened.statistics.clone());
+                self.channels.insert(channel, Box::new(opened));
                 self.session.reply(channel, Reply::channel_open_ok());
                 Ok(())
             }

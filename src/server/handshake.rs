@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::origin::Origin;
 use super::properties::SERVER_PROPERTIES;
-use super::session::{Capabilities, Session, Tuning};
+use super::session::{Admitted, Capabilities, Session, Tuning};
 use super::socket::Socket;
 use crate::access::{EXTERNAL, MECHANISMS, Refusal, User};
 use crate::amqp::frame::{FrameKind, FrameReader, describe, erlang_binary};
@@ -15,9 +15,12 @@ use crate::amqp::method::{ConnectionStartOk, ConnectionTuneOk, DecodeError, Meth
 use crate::amqp::reply::{Reply, connection_start};
 use crate::amqp::table::{Table, Value};
 use crate::amqp::write::WriteQueue;
-use crate::broker::Node;
+use crate::broker::{Identity, Node, Presence};
+use crate::clock;
 use crate::config::FRAME_MAX_MIN_BYTES;
 use crate::error::{Error, MethodId, Reason, ReplyCode, Result};
+use crate::names;
+use crate::queue::ConnectionId;
 use crate::tls::PeerCertificate;
 
 /// What this broker speaks, and what it answers to any other protocol header.
@@ -48,10 +51,19 @@ pub(super) struct Handshake<'a> {
     pub(super) node: Arc<Node>,
     pub(super) origin: Origin,
     pub(super) out: WriteQueue,
+    pub(super) received_bytes: u64,
+    pub(super) sent_bytes: u64,
 }
 
 /// So much of a method's arguments is shown in an error.
 const SHOWN_MAX_BYTES: usize = 64;
+
+/// Somebody who has logged in.
+struct Login {
+    user: Arc<User>,
+    mechanism: Arc<str>,
+    properties: Table,
+}
 
 type Step<T> = std::result::Result<T, Failure>;
 
@@ -73,17 +85,36 @@ impl Handshake<'_> {
         self.protocol_header().await?;
         let start = if self.certificate().is_some() { &START_EXTERNAL } else { &START };
         self.out.tail().extend_from_slice(start);
-        let (user, capabilities) = self.log_in().await?;
+        let Login { user, mechanism, properties } = self.log_in().await?;
+        let capabilities = capabilities(&properties);
         let config = &self.node.config;
         let tune =
             Reply::connection_tune(config.channel_max, config.frame_max_bytes, config.heartbeat);
         tune.encode(0, self.out.tail());
         let tuning = self.tune().await?;
-        let vhost = self.open().await?;
+        let admitted = self.open(user).await?;
+        // From here to the connection nothing is waited for, so that what was let in is removed.
         Reply::connection_open_ok().encode(0, self.out.tail());
         self.out.set_frame_max(tuning.frame_max_bytes);
         let node = self.node.clone();
-        Ok(Session::new(node, vhost, user, self.origin, tuning, capabilities, self.out))
+        let identity = Identity {
+            id: admitted.id,
+            peer: self.origin.peer,
+            local: self.origin.host,
+            tls: self.origin.tls,
+            user: admitted.user.name.clone(),
+            vhost: admitted.vhost.name().clone(),
+            mechanism,
+            client_properties: properties,
+            channel_max: tuning.channel_max,
+            frame_max_bytes: tuning.frame_max_bytes,
+            heartbeat: tuning.heartbeat,
+            connected_ms: clock::now_ms(),
+        };
+        let presence = Arc::new(Presence::new(identity, admitted.outbox.clone()));
+        presence.traffic.received_bytes.set(self.received_bytes);
+        presence.traffic.sent_bytes.set(self.sent_bytes);
+        Ok(Session::new(node, admitted, presence, tuning, capabilities, self.out))
     }
 
     /// What the client has shown, and nobody but it could.
@@ -106,7 +137,7 @@ impl Handshake<'_> {
         Err(Failure::WrongProtocol(guess(header)))
     }
 
-    async fn log_in(&mut self) -> Step<(User, Capabilities)> {
+    async fn log_in(&mut self) -> Step<Login> {
         let (start_ok, properties) = self
             .expect("starting", |method| match method {
                 Method::ConnectionStartOk(start_ok, properties) => Some((start_ok, properties)),
@@ -115,19 +146,26 @@ impl Handshake<'_> {
             .await?;
         let capabilities = capabilities(&properties);
         let ConnectionStartOk { mechanism, response, .. } = &start_ok;
-        let local = self.origin.is_local;
+        let (access, local) = (&self.node.access, self.origin.is_local);
         let logged_in = match (mechanism.as_str(), self.certificate()) {
             (EXTERNAL, Some(certificate)) => {
                 let name = certificate.user.as_deref();
                 tracing::debug!(subject = ?certificate.subject, user = ?name, "login by name");
-                self.node.users.external(name, local)
+                access.external(name.unwrap_or_default(), local)
             }
-            (mechanism, _) => self.node.users.authenticate(mechanism, response.as_bytes(), local),
+            (mechanism, _) => access.authenticate(mechanism, response.as_bytes(), local).await,
         };
         match logged_in {
-            Ok(user) => Ok((user, capabilities)),
+            Ok(user) => {
+                self.node.ledger.amqp_logins.succeeded.add(1);
+                Ok(Login { user, mechanism: mechanism.as_str().into(), properties })
+            }
             Err(refusal) => {
-                tracing::warn!(peer = %self.origin.peer, ?mechanism, ?refusal, "login refused");
+                self.node.ledger.amqp_logins.failed.add(1);
+                let user = refusal.user().unwrap_or_default();
+                tracing::warn!(
+                    peer = %self.origin.peer, user, ?mechanism, reason = %refusal, "login refused"
+                );
                 Err(refused(&refusal, mechanism.as_str(), capabilities))
             }
         }
@@ -148,15 +186,17 @@ impl Handshake<'_> {
         Ok(Tuning { channel_max, frame_max_bytes: frame_max, heartbeat })
     }
 
-    async fn open(&mut self) -> Step<Arc<crate::vhost::VirtualHost>> {
+    async fn open(&mut self, user: Arc<User>) -> Step<Admitted> {
         let open = self
             .expect("opening", |method| match method {
                 Method::ConnectionOpen(open) => Some(open),
                 _ => None,
             })
             .await?;
-        let vhost = self.node.vhost(open.virtual_host.as_str());
-        vhost.map_err(blaming(MethodId::new(10, 40)))
+        let (id, outbox) = (ConnectionId(names::next_number()), Arc::default());
+        let vhost = self.node.admit(id, &outbox, &user, open.virtual_host.as_str());
+        let vhost = vhost.map_err(blaming(MethodId::new(10, 40)))?;
+        Ok(Admitted { id, outbox, user, vhost })
     }
 
     /// The next method, which has to be that one. A client may close at any time.
@@ -206,11 +246,15 @@ impl Handshake<'_> {
     async fn read(&mut self) -> Step<()> {
         match self.socket.read(self.reader).await.map_err(Failure::Io)? {
             0 => Err(Failure::Io(std::io::ErrorKind::UnexpectedEof.into())),
-            _ => Ok(()),
+            bytes => {
+                self.received_bytes += bytes as u64;
+                Ok(())
+            }
         }
     }
 
     async fn flush(&mut self) -> Step<()> {
+        self.sent_bytes += self.out.len() as u64;
         self.socket.write_all(&mut self.out).await.map_err(Failure::Io)
     }
 }
@@ -262,8 +306,10 @@ fn blaming(id: MethodId) -> impl Fn(Error) -> Failure {
 fn refused(refusal: &Refusal, mechanism: &str, capabilities: Capabilities) -> Failure {
     let close = |code, text| Failure::Close(Reason::new(code, text), MethodId::NONE);
     match refusal {
-        Refusal::Denied if !capabilities.authentication_failure_close => Failure::RefusedInSilence,
-        Refusal::Denied => close(
+        Refusal::Denied { .. } if !capabilities.authentication_failure_close => {
+            Failure::RefusedInSilence
+        }
+        Refusal::Denied { .. } => close(
             ReplyCode::AccessRefused,
             format!(
                 "Login was refused using authentication mechanism {mechanism}. For details see \

@@ -20,7 +20,7 @@ use crate::amqp::frame::FrameReader;
 use crate::amqp::method::Method;
 use crate::amqp::reply::Reply;
 use crate::amqp::write::WriteQueue;
-use crate::broker::Node;
+use crate::broker::{Identity, Node};
 use crate::tls::{self, Tls};
 
 /// After an error of `accept`, mostly for want of file descriptors, the next try waits this long.
@@ -141,7 +141,9 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
     // Boxed, so that an open connection does not keep the room of its handshake.
     let handshake = Box::pin(async {
         let (socket, reader, out) = (&mut socket, &mut reader, WriteQueue::new());
-        Handshake { socket, reader, node, origin, out }.run().await
+        let (received_bytes, sent_bytes) = (0, 0);
+        let handshake = Handshake { socket, reader, node, origin, out, received_bytes, sent_bytes };
+        handshake.run().await
     });
     let session = match timeout_at(deadline, handshake).await {
         Ok(Ok(session)) => session,
@@ -161,10 +163,9 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
 }
 
 fn log_opened(session: &Session) {
-    let Session { user, vhost, origin, .. } = session;
-    let tls = origin.tls.as_ref().map(|tls| tls.protocol);
-    let (user, vhost, host) = (&user.name, vhost.name(), origin.host);
-    tracing::info!(%user, %vhost, %host, tls, "connection opened");
+    let Identity { user, vhost, local, tls, .. } = &session.presence.identity;
+    let tls = tls.as_ref().map(|tls| tls.protocol);
+    tracing::info!(%user, %vhost, host = %local, tls, "connection opened");
 }
 
 /// Speaks TLS first, if it is spoken here.

@@ -11,6 +11,7 @@ mod connection;
 mod consume;
 mod consumer_timeout;
 mod dispatch;
+mod exchange_tally;
 mod handshake;
 mod heartbeat;
 mod listener;
@@ -22,6 +23,7 @@ mod publish;
 mod release;
 mod reply_to;
 mod route_cache;
+mod sampler;
 mod session;
 mod socket;
 mod timer;
@@ -167,6 +169,7 @@ impl Builder {
         let http = Http::start(node.clone(), Listeners { http, https, metrics, others })?;
         tokio::spawn(watch::resources(node.clone(), phase.subscribe()));
         tokio::spawn(timer::run(node.clone(), phase.subscribe()));
+        tokio::spawn(sampler::run(node.clone(), phase.subscribe()));
         tracing::info!(?addresses, ?tls_addresses, connections_max, "broker started");
         Ok(Broker { node, addresses, tls_addresses, http, phase, slots, stop_wait: self.stop_wait })
     }
@@ -263,6 +266,7 @@ fn open(
     let (store, recovered) = Store::open(directory)?;
     let mut node = Node::new(config, store, recovered).map_err(StartError::internal)?;
     node.tls = tls;
+    node.create_first_user().map_err(StartError::internal)?;
     Ok(node)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::channel::Channel;
 use super::presented::presented;
 use super::reply_to;
-use super::route_cache::Route;
+use super::route_cache::{Destinations, Route};
 use super::session::Session;
 use crate::amqp::content::Content;
 use crate::amqp::frame::erlang_binary;
@@ -30,7 +30,7 @@ pub(super) struct Prepared {
 }
 
 /// What its address and its properties lead to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Resolved {
     route: Route,
     /// Nearly always nothing: one word in a message that is moved about.
@@ -98,9 +98,14 @@ impl Channel {
         session: &mut Session,
         content: &mut Content,
     ) -> Result<()> {
+        let statistics = &self.statistics;
+        statistics.received.add(1);
+        statistics.received_confirm.add(self.confirms.is_some().into());
+        session.presence.sizes.note(content.body_bytes());
         let prepared = self.prepare(session, content)?;
         if let Some(transaction) = &mut self.transaction {
             transaction.publishes.push(prepared);
+            self.statistics.uncommitted.set(transaction.publishes.len() as u64);
             return Ok(());
         }
         let outcome = self.dispatch(session, prepared);
@@ -125,7 +130,7 @@ impl Channel {
         let Prepared { message, resolved, mandatory } = prepared;
         let Resolved { route, beside } = resolved;
         let (mut handover, wakes) = (Handover::default(), &mut session.wakes);
-        handover.publish(&message, route.iter(), &session.node.store, wakes);
+        handover.publish(&message, route.queues.iter(), &session.node.store, wakes);
         if handover.met_closed {
             publish_again(session, &message, &route, &mut handover);
         }
@@ -134,6 +139,7 @@ impl Channel {
         if let Some(beside) = beside {
             taken |= beside.take(session, &message, &mut seq);
         }
+        self.count_publish(session, &route, taken, mandatory);
         if !taken && mandatory {
             let code = ReplyCode::NoRoute;
             let shown = presented(&message, None);
@@ -141,6 +147,25 @@ impl Channel {
             session.out.basic_return(self.number, code.number(), code.name(), message);
         }
         if refused { Outcome::Refused } else { Outcome::Taken(seq) }
+    }
+
+    /// A message has been handed over.
+    #[inline]
+    fn count_publish(&self, session: &mut Session, route: &Route, taken: bool, mandatory: bool) {
+        let (statistics, queues) = (&self.statistics, route.queues.len() as u64);
+        statistics.active_ms.set(session.wakes.now_ms());
+        statistics.publish.add(1);
+        statistics.routed.add(queues);
+        let Some(exchange) = session.exchanges.of(&route.exchange) else { return };
+        exchange.publish_in += 1;
+        exchange.publish_out += queues;
+        if !taken && mandatory {
+            statistics.unroutable_returned.add(1);
+            exchange.unroutable_returned += 1;
+        } else if !taken {
+            statistics.unroutable_dropped.add(1);
+            exchange.unroutable_dropped += 1;
+        }
     }
 
     /// Checks a message in RabbitMQ's order and finds its route.
@@ -154,7 +179,7 @@ impl Channel {
         let cached =
             if plain { session.routes.get(&session.vhost, content.address()) } else { None };
         let resolved = match cached {
-            Some(route) => Resolved { route, ..Resolved::default() },
+            Some(route) => Resolved { route, beside: None },
             None => resolve(session, content.address(), &properties)?,
         };
         let rewritten = self.rewritten(&properties)?;
@@ -205,14 +230,15 @@ fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -
     let exchange = publishable(session, name)?;
     check_further_keys(properties.headers)?;
     let keys = properties.routing_keys(routing_key);
+    session.actor.check_publish_keys(&exchange, &keys)?;
     let subject = Subject { keys: &keys, properties };
     let routed = exchange::route(&exchange, &subject, &*session.vhost);
     let by_address = keys.len() == 1 && !routed.varies;
     let Routed { queues, histories, holders, .. } = routed;
-    let route: Route = queues.into();
+    let route: Route = Arc::new(Destinations { exchange, queues });
     // The default exchange has no bindings whose change would be noticed, so that a queue which
     // does not exist yet must be looked for each time.
-    if by_address && !(name.is_empty() && route.is_empty()) {
+    if by_address && !(name.is_empty() && route.queues.is_empty()) {
         session.routes.insert(address, route.clone());
     }
     let mut replies = Replies::new();
@@ -231,6 +257,7 @@ fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {
         let (name, vhost) = (String::from_utf8_lossy(name), session.vhost.name());
         return Err(Error::not_found(format!("no {}", describe(&name, vhost))));
     };
+    session.actor.check_publish(name)?;
     let exchange = session.vhost.exchange(name)?;
     if exchange.spec().internal {
         return Err(Error::access_refused(format!("cannot publish to internal {exchange}")));
@@ -261,7 +288,7 @@ fn publish_again(session: &mut Session, message: &Message, tried: &Route, handov
     let properties = Properties::check(message.properties()).unwrap_or_default();
     let Ok(resolved) = resolve(session, message.address(), &properties) else { return };
     let untried =
-        resolved.route.iter().filter(|queue| !tried.iter().any(|t| Arc::ptr_eq(t, queue)));
+        resolved.route.queues.iter().filter(|q| !tried.queues.iter().any(|t| Arc::ptr_eq(t, q)));
     handover.publish(message, untried, &session.node.store, &mut session.wakes);
 }
 
@@ -283,15 +310,18 @@ fn check_expiration(expiration: Option<&[u8]>) -> Result<()> {
 }
 
 fn check_user(user_id: Option<&[u8]>, session: &Session) -> Result<()> {
-    match user_id {
-        Some(user_id) if user_id != session.user.name.as_bytes() => {
-            let (claimed, user) = (String::from_utf8_lossy(user_id), &session.user.name);
-            Err(Error::precondition_failed(format!(
-                "user_id property set to '{claimed}' but authenticated user was '{user}'"
-            )))
-        }
-        _ => Ok(()),
+    let user = &session.actor.user().name;
+    let Some(claimed) = user_id.filter(|claimed| *claimed != user.as_bytes()) else {
+        return Ok(());
+    };
+    // As it is now, and not as it was at the login.
+    if session.node.access.user(user).is_some_and(|user| user.may_impersonate()) {
+        return Ok(());
     }
+    let claimed = String::from_utf8_lossy(claimed);
+    Err(Error::precondition_failed(format!(
+        "user_id property set to '{claimed}' but authenticated user was '{user}'"
+    )))
 }
 
 #[cfg(test)]

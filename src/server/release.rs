@@ -9,7 +9,7 @@ use super::consume::delete_unused;
 use super::session::Session;
 use super::unacked::Unacked;
 use crate::message::Seq;
-use crate::queue::{Queue, Released};
+use crate::queue::{Queue, Released, Volume};
 
 /// What goes back to each queue; the queue's address is the key.
 type ByQueue = HashMap<*const Queue, (Arc<Queue>, Released)>;
@@ -58,7 +58,7 @@ fn detach_consumers(session: &mut Session, channel: &mut Channel, by_queue: &mut
                 entry.seq = Seq::NONE;
             }
         } else {
-            released.unacked += unseen.len();
+            released.unacked.add(unseen.iter().collect());
         }
         released.unseen.extend(unseen);
     }
@@ -67,7 +67,7 @@ fn detach_consumers(session: &mut Session, channel: &mut Channel, by_queue: &mut
 fn put_back(unacked: Unacked, by_queue: &mut ByQueue) {
     let Some(queue) = &unacked.subscription.queue else { return };
     let released = of(queue, by_queue);
-    released.unacked += 1;
+    released.unacked.add(Volume::from(&unacked.kept));
     released.seen.push(unacked.kept);
 }
 

@@ -10,6 +10,7 @@ use crate::amqp::reply::Reply;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::outbox::ConsumerId;
+use crate::stats::QueueType;
 
 /// What clients consume from and put into `reply-to`.
 pub(super) const NAME: &str = "amq.rabbitmq.reply-to";
@@ -44,6 +45,7 @@ impl Channel {
                 tag,
                 no_ack: true,
                 timeout_ms: None,
+                queue_type: QueueType::default(),
                 queue: None,
             },
         );

@@ -7,14 +7,24 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::exchange::Exchange;
 use crate::queue::Queue;
 use crate::vhost::VirtualHost;
 
 /// So many routes are remembered by a connection; then it begins anew.
 const ROUTES_CACHED_MAX: usize = 2048;
 
-/// Queues that a message goes to.
-pub(super) type Route = Arc<[Arc<Queue>]>;
+/// Where a message goes.
+pub(super) type Route = Arc<Destinations>;
+
+/// Where messages of one address go.
+#[derive(Debug)]
+pub(super) struct Destinations {
+    /// What they are published to.
+    pub(super) exchange: Arc<Exchange>,
+    /// Each once.
+    pub(super) queues: Vec<Arc<Queue>>,
+}
 
 /// Routes by address: exchange and routing key as two short strings.
 #[derive(Debug, Default)]

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::consume::Subscription;
-use super::origin::Origin;
+use super::exchange_tally::ExchangeTally;
 use super::route_cache::RouteCache;
 use super::waiting::Held;
 use crate::access::User;
 use crate::amqp::content::Content;
 use crate::amqp::reply::Reply;
 use crate::amqp::write::WriteQueue;
-use crate::broker::Node;
-use crate::names;
+use crate::broker::{Actor, Node, Presence};
 use crate::outbox::{ConsumerId, Entry, Outbox, Outgoing, Wakes};
 use crate::queue::{ConnectionId, Queue};
+use crate::stats::ChannelStatistics;
 use crate::vhost::VirtualHost;
 
 /// What tuning agreed on (0-9-1, 1.4.2.6).
@@ -37,16 +37,28 @@ pub(super) struct Capabilities {
     pub(super) authentication_failure_close: bool,
 }
 
+/// A connection that the node has let in, and that has to be [removed](Node::remove_connection).
+pub(super) struct Admitted {
+    pub(super) id: ConnectionId,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) user: Arc<User>,
+    pub(super) vhost: Arc<VirtualHost>,
+}
+
 /// A connection as its channels see it.
 pub(super) struct Session {
     pub(super) id: ConnectionId,
     pub(super) node: Arc<Node>,
     pub(super) vhost: Arc<VirtualHost>,
-    pub(super) user: User,
-    pub(super) origin: Origin,
+    /// On whose behalf, and what that one may do.
+    pub(super) actor: Actor,
     pub(super) tuning: Tuning,
     pub(super) capabilities: Capabilities,
     pub(super) outbox: Arc<Outbox>,
+    /// What others see of it.
+    pub(super) presence: Arc<Presence>,
+    /// What exchanges are told of at the end of the batch.
+    pub(super) exchanges: ExchangeTally,
     pub(super) out: WriteQueue,
     pub(super) wakes: Wakes,
     pub(super) routes: RouteCache,
@@ -80,22 +92,24 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(
         node: Arc<Node>,
-        vhost: Arc<VirtualHost>,
-        user: User,
-        origin: Origin,
+        admitted: Admitted,
+        presence: Arc<Presence>,
         tuning: Tuning,
         capabilities: Capabilities,
         out: WriteQueue,
     ) -> Self {
+        let Admitted { id, outbox, user, vhost } = admitted;
+        let actor = Actor::new(&node, user, vhost.clone(), id);
         Self {
-            id: ConnectionId(names::next_number()),
+            id,
             node,
             vhost,
-            user,
-            origin,
+            actor,
             tuning,
             capabilities,
-            outbox: Arc::default(),
+            outbox,
+            presence,
+            exchanges: ExchangeTally::default(),
             out,
             wakes: Wakes::default(),
             routes: RouteCache::default(),
@@ -111,6 +125,19 @@ impl Session {
             timeouts_ms: None,
             publishes: false,
             floods: false,
+        }
+    }
+
+    /// A channel is opened.
+    pub(super) fn note_channel_opened(&self, statistics: Arc<ChannelStatistics>) {
+        self.node.ledger.churn.channel_created.add(1);
+        self.presence.add_channel(statistics);
+    }
+
+    /// A channel is closed.
+    pub(super) fn note_channel_closed(&self, number: u16) {
+        if self.presence.remove_channel(number) {
+            self.node.ledger.churn.channel_closed.add(1);
         }
     }
 

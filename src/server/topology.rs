@@ -11,11 +11,12 @@ use crate::amqp::method::{
 };
 use crate::amqp::reply::Reply;
 use crate::amqp::table::Table;
+use crate::broker::Bound;
 use crate::error::{Error, Result};
-use crate::exchange::Destination;
 use crate::names::without_line_breaks;
 use crate::queue::{Conditions, Queue};
-use crate::vhost::{DeclareExchange, DeclareQueue, refuse_default};
+use crate::store::DestinationName;
+use crate::vhost::{DeclareExchange, DeclareQueue};
 
 impl Channel {
     pub(super) fn on_exchange_declare(
@@ -27,8 +28,7 @@ impl Channel {
         let name = without_line_breaks(m.exchange.as_str());
         let mut durable = m.durable;
         if m.passive {
-            refuse_default(&name)?;
-            durable = session.vhost.exchange(&name)?.spec().durable;
+            durable = session.actor.passive_exchange(&name)?.spec().durable;
         } else {
             let declare = DeclareExchange {
                 name: &name,
@@ -38,7 +38,7 @@ impl Channel {
                 internal: m.internal,
                 arguments,
             };
-            session.vhost.declare_exchange(declare, &mut session.wakes)?;
+            session.actor.declare_exchange(declare, &mut session.wakes)?;
         }
         let reply = Reply::exchange_declare_ok();
         if durable {
@@ -55,7 +55,7 @@ impl Channel {
         m: &ExchangeDelete,
     ) -> Result<()> {
         let name = without_line_breaks(m.exchange.as_str());
-        session.vhost.delete_exchange(&name, m.if_unused, &mut session.wakes)?;
+        session.actor.delete_exchange(&name, m.if_unused, &mut session.wakes)?;
         session.reply_when_defined(m.nowait, self.number, Reply::exchange_delete_ok());
         Ok(())
     }
@@ -68,11 +68,10 @@ impl Channel {
     ) -> Result<()> {
         let (to, from) = (m.destination.as_str(), m.source.as_str());
         let (to, from) = (without_line_breaks(to), without_line_breaks(from));
-        refuse_default(&to)?;
-        refuse_default(&from)?;
-        let to = Destination::Exchange(session.vhost.exchange(&to)?);
+        let to = DestinationName::Exchange(to.into());
         let key = m.routing_key.as_str().as_bytes();
-        session.vhost.bind(&from, &to, key, arguments, &mut session.wakes)?;
+        let bound = Bound { source: &from, to: &to, key, arguments };
+        session.actor.bind(bound, &mut session.wakes)?;
         session.reply_when_defined(m.nowait, self.number, Reply::exchange_bind_ok());
         Ok(())
     }
@@ -85,10 +84,10 @@ impl Channel {
     ) -> Result<()> {
         let (to, from) = (m.destination.as_str(), m.source.as_str());
         let (to, from) = (without_line_breaks(to), without_line_breaks(from));
-        refuse_default(&to)?;
-        let to = session.vhost.exchange(&to).ok().map(Destination::Exchange);
+        let to = DestinationName::Exchange(to.into());
         let key = m.routing_key.as_str().as_bytes();
-        session.vhost.unbind(&from, to.as_ref(), key, arguments, &mut session.wakes)?;
+        let bound = Bound { source: &from, to: &to, key, arguments };
+        session.actor.unbind(bound, &mut session.wakes)?;
         session.reply_when_defined(m.nowait, self.number, Reply::exchange_unbind_ok());
         Ok(())
     }
@@ -107,10 +106,7 @@ impl Channel {
             return Ok(());
         }
         let queue = if m.passive {
-            let queue = session.vhost.queue(&name)?;
-            queue.check_access(session.id)?;
-            queue.note_use(&mut session.wakes);
-            queue
+            session.actor.passive_queue(&name, &mut session.wakes)?
         } else {
             declare_queue(session, &name, m, arguments)?
         };
@@ -133,13 +129,10 @@ impl Channel {
         arguments: &Table,
     ) -> Result<()> {
         let (name, key) = self.queue_and_key(m.queue.as_str(), m.routing_key.as_str())?;
-        let exchange = without_line_breaks(m.exchange.as_str());
-        refuse_default(&exchange)?;
-        let queue = session.vhost.queue(&name)?;
-        session.vhost.exchange(&exchange)?;
-        queue.check_access(session.id)?;
-        let (to, key) = (Destination::Queue(queue), key.as_bytes());
-        session.vhost.bind(&exchange, &to, key, arguments, &mut session.wakes)?;
+        let source = without_line_breaks(m.exchange.as_str());
+        let (to, key) = (DestinationName::Queue(name), key.as_bytes());
+        let bound = Bound { source: &source, to: &to, key, arguments };
+        session.actor.bind(bound, &mut session.wakes)?;
         session.reply_when_defined(m.nowait, self.number, Reply::queue_bind_ok());
         Ok(())
     }
@@ -151,23 +144,18 @@ impl Channel {
         arguments: &Table,
     ) -> Result<()> {
         let (name, key) = self.queue_and_key(m.queue.as_str(), m.routing_key.as_str())?;
-        let exchange = without_line_breaks(m.exchange.as_str());
-        refuse_default(&exchange)?;
-        let queue = session.vhost.queue(&name).ok();
-        if let Some(queue) = &queue {
-            queue.check_access(session.id)?;
-        }
-        let to = queue.map(Destination::Queue);
-        let (to, key) = (to.as_ref(), key.as_bytes());
-        session.vhost.unbind(&exchange, to, key, arguments, &mut session.wakes)?;
+        let source = without_line_breaks(m.exchange.as_str());
+        let (to, key) = (DestinationName::Queue(name), key.as_bytes());
+        let bound = Bound { source: &source, to: &to, key, arguments };
+        session.actor.unbind(bound, &mut session.wakes)?;
         session.reply_when_defined(false, self.number, Reply::queue_unbind_ok());
         Ok(())
     }
 
     pub(super) fn on_queue_purge(&mut self, session: &mut Session, m: &QueuePurge) -> Result<()> {
-        let queue = session.vhost.queue(&self.queue_name(m.queue.as_str())?)?;
-        queue.check_access(session.id)?;
-        let reply = Reply::queue_purge_ok(as_u32(queue.purge(&mut session.wakes)));
+        let name = self.queue_name(m.queue.as_str())?;
+        let (queue, purged) = session.actor.purge(&name, &mut session.wakes)?;
+        let reply = Reply::queue_purge_ok(as_u32(purged));
         if queue.spec().durable && !m.nowait {
             let seq = session.node.store.fence(&mut session.wakes);
             session.reply_when(seq, self.number, reply);
@@ -179,16 +167,13 @@ impl Channel {
 
     pub(super) fn on_queue_delete(&mut self, session: &mut Session, m: &QueueDelete) -> Result<()> {
         let name = self.queue_name(&without_line_breaks(m.queue.as_str()))?;
+        let (if_unused, if_empty) = (m.if_unused, m.if_empty);
+        let conditions = Conditions { if_unused, if_empty, ..Conditions::default() };
+        let deleted = session.actor.delete_queue(&name, conditions, &mut session.wakes)?;
         let mut ready = 0;
-        if let Ok(queue) = session.vhost.queue(&name) {
-            queue.check_access(session.id)?;
-            let delete = Conditions {
-                if_unused: m.if_unused,
-                if_empty: m.if_empty,
-                ..Conditions::default()
-            };
-            ready = session.vhost.delete_queue(&queue, delete, &mut session.wakes)?;
+        if let Some((queue, messages)) = deleted {
             session.forget_exclusive(&queue);
+            ready = messages;
         }
         session.reply_when_defined(m.nowait, self.number, Reply::queue_delete_ok(as_u32(ready)));
         Ok(())
@@ -230,7 +215,7 @@ fn declare_queue(
         auto_delete: m.auto_delete,
         arguments,
     };
-    let queue = session.vhost.declare_queue(&declare, &mut session.wakes)?;
+    let queue = session.actor.declare_queue(&declare, &mut session.wakes)?;
     if m.exclusive {
         session.exclusive_queues.insert(queue.name().clone(), queue.clone());
     }

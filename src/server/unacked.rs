@@ -159,6 +159,12 @@ impl UnackedList {
         Ok(())
     }
 
+    /// How many.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.live
+    }
+
     /// All of them, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Unacked> {
         self.deliveries.iter().filter_map(|(_, slot)| slot.as_ref())

@@ -103,6 +103,7 @@ impl Writer {
             if !stopping {
                 self.gather(last_count);
             }
+            let began = Instant::now();
             self.shared.inbox.lock().take(&mut batch);
             last_count = batch.operations.len();
             if !batch.is_urgent() && batch.is_nothing() {
@@ -115,8 +116,12 @@ impl Writer {
             {
                 return self.shared.fail(&error);
             }
+            let is_written = !batch.is_nothing();
             self.shared.settle(&mut batch, &mut wakes);
             wakes.flush();
+            if is_written {
+                self.shared.counters.commit_us.note(microseconds(began));
+            }
         }
     }
 
@@ -145,11 +150,19 @@ impl Writer {
         let Some(file) = self.current.clone() else { return Ok(()) };
         let cuts = self.encode(batch, bytes);
         // Reserved blocks can be refused all the same, where a file system copies what is changed.
+        let mut began = Instant::now();
         while let Err(error) = self.write(&file, &cuts) {
             self.wait_for_space(error)?;
+            began = Instant::now();
         }
         self.shared.set_out_of_space(None);
+        let counters = &self.shared.counters;
+        counters.write_us.note(microseconds(began));
+        let began = Instant::now();
         file.file.sync()?;
+        counters.sync_us.note(microseconds(began));
+        counters.written.add(batch.written_operations());
+        counters.written_bytes.add(bytes);
         self.position.offset += bytes;
         self.position.mark += 1;
         self.enter(batch);
@@ -349,6 +362,10 @@ impl Writer {
             }
         }
     }
+}
+
+fn microseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn is_full(error: &io::Error) -> bool {

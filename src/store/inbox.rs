@@ -89,6 +89,13 @@ impl Batch {
             && self.operations.iter().all(|o| matches!(o, Operation::Nothing | Operation::Fence))
     }
 
+    /// How much has to be written.
+    pub(super) fn written_operations(&self) -> u64 {
+        let nothing = |o: &&Operation| !matches!(o, Operation::Nothing | Operation::Fence);
+        let operations = self.operations.iter().filter(nothing).count();
+        (operations + self.removed.len() + self.counted.len()) as u64
+    }
+
     /// Whether something waits for it.
     pub(super) fn is_urgent(&self) -> bool {
         !self.operations.is_empty()

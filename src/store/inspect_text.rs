@@ -174,7 +174,11 @@ pub(super) fn definition(key: &[u8], value: &[u8]) -> String {
                 Definition::Queue(queue) => format!(" number={}", queue.id.0),
                 _ => String::new(),
             };
-            format!("{}{number} value={}", plain(&definition), value.escape_ascii())
+            let shown = plain(&definition);
+            if definition.is_secret() {
+                return format!("{shown} value=(hidden)");
+            }
+            format!("{shown}{number} value={}", value.escape_ascii())
         }
         Err(error) => format!("unreadable ({error}) key={}", key.escape_ascii()),
     }

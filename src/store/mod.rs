@@ -50,8 +50,9 @@ use parking_lot::Mutex;
 
 pub use catalogue::{Catalogue, CatalogueError, CatalogueResult, Change, Each, Tree};
 pub use definition::{
-    BadDefinition, BindingDefinition, Definition, DestinationName, ExchangeDefinition, Half,
-    PolicyDefinition, QueueDefinition,
+    BadDefinition, BindingDefinition, Definition, DestinationName, ExchangeDefinition,
+    GlobalParameterDefinition, Half, HashText, PermissionDefinition, PolicyDefinition,
+    QueueDefinition, TopicPermissionDefinition, UserDefinition, VirtualHostDefinition,
 };
 pub use directory::{DataDirectory, DataDirectoryError};
 pub use error::StoreError;
@@ -64,6 +65,7 @@ pub use windows::{WINDOW_MAX_BYTES, WINDOW_MIN_BYTES, Windows};
 
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{Outbox, Wakes};
+use crate::stats::StoreFigures;
 use inbox::Operation;
 use reader::{Request, Requests};
 use record::{Counted, Ref, Run};
@@ -388,6 +390,17 @@ impl Store {
         compact::compact(&self.shared);
         upkeep::shrink_catalogue(&self.shared);
         Ok(())
+    }
+
+    /// What it has done, and how full it is.
+    pub fn figures(&self) -> StoreFigures {
+        let (waiting, waiting_bytes) = {
+            let inbox = self.shared.inbox.lock();
+            (inbox.len() as u64, inbox.bytes() as u64)
+        };
+        let (segments, living_bytes, dead_bytes) = self.shared.segments.figures();
+        let counted = self.shared.counters.get();
+        StoreFigures { segments, living_bytes, dead_bytes, waiting, waiting_bytes, ..counted }
     }
 
     // ---- end ------------------------------------------------------------------------------

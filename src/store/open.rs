@@ -20,6 +20,7 @@ use super::{
 };
 use crate::bell::Bell;
 use crate::message::Seq;
+use crate::stats::StoreCounters;
 
 /// Below the data directory: the segments of the log.
 pub(super) const LOG: &str = "log";
@@ -82,6 +83,7 @@ impl Store {
             full: false.into(),
             held: false.into(),
             on_failure: options.on_failure,
+            counters: StoreCounters::default(),
         });
         shared.segments.remove_useless();
         // From here on the log says that a process has run: nothing is clean any more.

@@ -182,6 +182,9 @@ fn read_run(
         let found = message_in(shared, octets, *at).or_else(|| read_again(shared, queue, *id, *at));
         messages.extend(found.map(|message| (*id, message, *attempts)));
     }
+    shared.counters.reads.add(1);
+    shared.counters.read.add(places.len() as u64);
+    shared.counters.read_bytes.add(read as u64);
 }
 
 /// Reads that much from a record on; how much there was.

@@ -225,6 +225,16 @@ impl Segments {
         }
     }
 
+    /// How many segments the log has, and how many octets of their files something wants, or
+    /// nothing does.
+    pub(super) fn figures(&self) -> (u64, u64, u64) {
+        let state = self.state.lock();
+        let bytes: u64 = state.all.values().map(|segment| segment.file.bytes).sum();
+        let living_bytes: i64 = state.all.values().map(|segment| segment.living.bytes).sum();
+        let living_bytes = living_bytes.max(0).cast_unsigned();
+        (state.all.len() as u64, living_bytes, bytes.saturating_sub(living_bytes))
+    }
+
     /// Every segment of the log.
     pub(super) fn all(&self) -> BTreeMap<u64, Segment> {
         self.state.lock().all.clone()

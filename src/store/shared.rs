@@ -13,6 +13,7 @@ use super::segments::Segments;
 use crate::bell::Bell;
 use crate::message::Seq;
 use crate::outbox::Wakes;
+use crate::stats::StoreCounters;
 
 /// A checkpoint is made when this much was written since the last one: a start reads no more.
 pub(super) const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
@@ -74,6 +75,7 @@ pub(super) struct Shared {
     /// For tests: nothing is taken out of the inbox.
     pub(super) held: AtomicBool,
     pub(super) on_failure: OnFailure,
+    pub(super) counters: StoreCounters,
 }
 
 impl Shared {

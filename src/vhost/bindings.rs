@@ -20,7 +20,7 @@ impl VirtualHost {
         wakes: &mut Wakes,
     ) -> Result<()> {
         refuse_default(source)?;
-        let mut topology = self.topology.lock();
+        let mut topology = self.open_topology()?;
         let source = self.exchange(source)?;
         self.check_alive(to)?;
         if source.bind(key, arguments, to.clone())? {

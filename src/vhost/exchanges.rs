@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Changes, RESERVED_PREFIX, Topology, VirtualHost, durable};
+use super::{Changes, Permit, RESERVED_PREFIX, Topology, VirtualHost, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, describe};
@@ -32,13 +32,19 @@ pub struct DeclareExchange<'a> {
 
 impl VirtualHost {
     /// Declares an exchange, or checks that it is what it is declared as.
-    pub fn declare_exchange(&self, asked: DeclareExchange<'_>, wakes: &mut Wakes) -> Result<()> {
+    pub fn declare_exchange(
+        &self,
+        asked: DeclareExchange<'_>,
+        permit: &dyn Permit,
+        wakes: &mut Wakes,
+    ) -> Result<()> {
         let Some(kind) = ExchangeKind::from_name(asked.kind) else {
             let text = format!("unknown exchange type '{}'", asked.kind);
             return Err(Error::precondition_failed(text));
         };
         refuse_default(asked.name)?;
-        let mut topology = self.topology.lock();
+        permit.exchange(asked.name)?;
+        let mut topology = self.open_topology()?;
         if let Ok(exchange) = self.exchange(asked.name) {
             return check_equivalent(&exchange, kind, &asked);
         }
@@ -49,6 +55,7 @@ impl VirtualHost {
             );
             return Err(Error::access_refused(text));
         }
+        permit.new_exchange(asked.name, &asked.arguments)?;
         let name: Arc<str> = asked.name.into();
         let exchange = Exchange::new(ExchangeSpec {
             name: name.clone(),

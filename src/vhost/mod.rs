@@ -9,34 +9,43 @@ use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use hashbrown::{HashMap, HashSet};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::amqp::table::Table;
-use crate::error::{Error, Result};
+use crate::error::{Error, ReplyCode, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, Names, describe};
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
 use crate::queue::{Home, Queue};
+use crate::stats::Ledger;
 use crate::store::{QueueId, Store};
 use crate::timers::Timers;
 
 mod bindings;
+mod closing;
 mod dead_letter;
 mod durable;
 mod exchanges;
 mod handover;
+mod listing;
 mod onward;
+mod permit;
 mod policies;
 mod queues;
 mod recovery;
 mod replay;
+mod settings;
+mod statistics;
 
 use durable::Changes;
 use policies::Policies;
 
 pub use exchanges::{DeclareExchange, refuse_default};
 pub use handover::{Handed, Handover};
+pub use listing::Binding;
+pub use permit::{Permit, Unchecked};
 pub use queues::DeclareQueue;
+pub use settings::{VhostLimit, VhostLimits, VhostMetadata, VhostSettings};
 
 /// Exchanges that every virtual host has: name, type, internal.
 const PREDECLARED: [(&str, ExchangeKind, bool); 7] = [
@@ -56,7 +65,10 @@ const RESERVED_PREFIX: &str = "amq.";
 #[derive(Debug)]
 pub struct VirtualHost {
     name: Arc<str>,
+    settings: RwLock<Arc<VhostSettings>>,
     home: Arc<Home>,
+    /// Counts what comes and goes.
+    ledger: Arc<Ledger>,
     exchanges: DashMap<Arc<str>, Arc<Exchange>>,
     queues: DashMap<Arc<str>, Arc<Queue>>,
     reply_consumers: DashMap<Box<[u8]>, (ConsumerId, Arc<Outbox>)>,
@@ -70,6 +82,8 @@ struct Topology {
     /// The bindings that lead to a destination.
     incoming: HashMap<Destination, HashSet<Incoming>>,
     policies: Policies,
+    /// It is deleted: nothing comes any more.
+    closed: bool,
 }
 
 /// A binding, seen from its destination.
@@ -82,9 +96,17 @@ struct Incoming {
 
 impl VirtualHost {
     /// A virtual host with the predeclared exchanges.
-    pub fn new(name: &str, store: Arc<Store>, timers: Arc<Timers>) -> Result<Arc<Self>> {
+    pub fn new(
+        name: &str,
+        settings: VhostSettings,
+        store: Arc<Store>,
+        timers: Arc<Timers>,
+        ledger: Arc<Ledger>,
+    ) -> Result<Arc<Self>> {
         let vhost = Arc::new_cyclic(|this: &Weak<Self>| Self {
             name: name.into(),
+            settings: RwLock::new(Arc::new(settings)),
+            ledger,
             home: Arc::new(Home { store, timers, host: this.clone() }),
             exchanges: DashMap::new(),
             queues: DashMap::new(),
@@ -133,6 +155,21 @@ impl VirtualHost {
     #[inline]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Who may write to what has changed: remembered routes were found by old rules.
+    pub fn forget_routes(&self) {
+        self.raise_generation();
+    }
+
+    /// The lock, for somebody who adds something; 320 once the virtual host is deleted.
+    fn open_topology(&self) -> Result<MutexGuard<'_, Topology>> {
+        let topology = self.topology.lock();
+        if topology.closed {
+            let text = format!("vhost '{}' is deleted", self.name);
+            return Err(Error::new(ReplyCode::ConnectionForced, text));
+        }
+        Ok(topology)
     }
 
     fn raise_generation(&self) {

@@ -117,6 +117,9 @@ impl VirtualHost {
     /// Sets a policy, in the place of one of its name and scope. True if there was none.
     pub fn set_policy(&self, policy: Policy, wakes: &mut Wakes) -> Result<bool, PolicyError> {
         let mut topology = self.topology.lock();
+        if topology.closed {
+            return Err(PolicyError::NoVhost(self.name().to_string()));
+        }
         let policies = &mut topology.policies;
         let those = policies.of(policy.scope());
         if those.len() >= POLICIES_MAX && !those.contains_key(policy.name()) {
@@ -138,6 +141,15 @@ impl VirtualHost {
         self.changes(wakes).forget(Some(durable::policy(self.name(), &policy)));
         self.apply(policies, &[Some(&policy)], wakes);
         true
+    }
+
+    /// Forgets all policies: the virtual host is deleted with everything they might concern.
+    pub(super) fn drop_policies(&self, wakes: &mut Wakes) {
+        let mut topology = self.topology.lock();
+        let Policies { user, operator, .. } = std::mem::take(&mut topology.policies);
+        for policy in user.values().chain(operator.values()) {
+            self.changes(wakes).forget(Some(durable::policy(self.name(), policy)));
+        }
     }
 
     /// All policies of a scope, by name.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RESERVED_PREFIX, VirtualHost, durable};
+use super::{Permit, RESERVED_PREFIX, VirtualHost, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::Destination;
@@ -30,7 +30,12 @@ pub struct DeclareQueue<'a> {
 
 impl VirtualHost {
     /// Declares a queue, or checks that it is what it is declared as.
-    pub fn declare_queue(&self, asked: &DeclareQueue<'_>, wakes: &mut Wakes) -> Result<Arc<Queue>> {
+    pub fn declare_queue(
+        &self,
+        asked: &DeclareQueue<'_>,
+        permit: &dyn Permit,
+        wakes: &mut Wakes,
+    ) -> Result<Arc<Queue>> {
         if asked.name.starts_with(RESERVED_PREFIX) {
             let text = format!(
                 "queue name '{}' contains reserved prefix '{RESERVED_PREFIX}*'",
@@ -41,21 +46,27 @@ impl VirtualHost {
         // An exclusive queue cannot outlive its connection, whatever it was asked to be.
         let durable = asked.durable && !asked.exclusive;
         let owner = asked.exclusive.then_some(asked.connection);
-        let mut topology = self.topology.lock();
+        let name: Arc<str> = match asked.name {
+            "" => names::generate(names::QUEUE_PREFIX).into(),
+            name => name.into(),
+        };
+        permit.queue(&name)?;
+        let flags = (asked.durable, asked.exclusive, asked.auto_delete);
+        let with_type = self.with_default_type(&asked.arguments, flags);
+        let arguments = with_type.as_ref().unwrap_or(&asked.arguments);
+        let mut topology = self.open_topology()?;
+        self.ledger.churn.queue_declared.add(1);
         if !asked.name.is_empty()
             && let Ok(queue) = self.queue(asked.name)
         {
-            let arguments = &asked.arguments;
             let auto_delete = asked.auto_delete;
             queue.check_equivalent(&Asked { owner, durable, auto_delete, arguments })?;
             queue.note_use(wakes);
             return Ok(queue);
         }
-        let options = self.check_new(asked)?;
-        let name: Arc<str> = match asked.name {
-            "" => names::generate(names::QUEUE_PREFIX).into(),
-            name => name.into(),
-        };
+        self.check_queue_limit(&name)?;
+        permit.new_queue(&name, arguments)?;
+        let options = self.check_new(asked, arguments)?;
         let spec = QueueSpec {
             id: self.home.store.new_queue_id(),
             name: name.clone(),
@@ -72,6 +83,7 @@ impl VirtualHost {
         queue.set_effective_policy(shown);
         // First, so that the store knows the queue before any of its messages.
         self.changes(wakes).define(durable::queue(&queue));
+        self.ledger.churn.queue_created.add(1);
         self.queues.insert(name, queue.clone());
         Ok(queue)
     }
@@ -90,7 +102,7 @@ impl VirtualHost {
                 Unless::NotEmpty => format!("{queue} not empty"),
             })
         })?;
-        let removed = self.queues.remove_if(queue.name(), |_, it| Arc::ptr_eq(it, queue));
+        let was_there = self.take_out(queue);
         let destination = Destination::Queue(queue.clone());
         let mut changes = self.changes(wakes);
         if topology.leads_to(&destination) {
@@ -98,14 +110,28 @@ impl VirtualHost {
             self.remove_exchanges(&mut topology, gone, &mut changes);
         }
         // Somebody else may have deleted it, and declared another one under its name.
-        if removed.is_some() {
+        if was_there {
             changes.forget(durable::queue(queue));
         }
         drop(topology);
         Ok(ready.len())
     }
 
-    fn check_new(&self, asked: &DeclareQueue<'_>) -> Result<QueueOptions> {
+    fn check_queue_limit(&self, name: &str) -> Result<()> {
+        let limit = self.settings().limits.max_queues;
+        let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else {
+            return Ok(());
+        };
+        if self.queues.len() < limit {
+            return Ok(());
+        }
+        Err(Error::precondition_failed(format!(
+            "cannot declare queue '{name}': queue limit in vhost '{}' ({limit}) is reached",
+            self.name()
+        )))
+    }
+
+    fn check_new(&self, asked: &DeclareQueue<'_>, arguments: &Table) -> Result<QueueOptions> {
         let refuse = |refusal: Refusal| {
             let text = refusal.text(&self.describe_queue(asked.name));
             match refusal {
@@ -113,7 +139,7 @@ impl VirtualHost {
                 _ => Error::precondition_failed(text),
             }
         };
-        let options = QueueOptions::parse(&asked.arguments).map_err(refuse)?;
+        let options = QueueOptions::parse(arguments).map_err(refuse)?;
         options.check_name(asked.name).map_err(refuse)?;
         options.check_flags(asked.durable, asked.exclusive, asked.auto_delete).map_err(refuse)?;
         for argument in options.without_effect() {
@@ -127,6 +153,7 @@ impl VirtualHost {
 mod tests {
     use super::*;
     use crate::store::{DataDirectory, Definition, Recovered, Store};
+    use crate::vhost::{Unchecked, VhostSettings};
 
     fn open(path: &std::path::Path) -> (Arc<Store>, Recovered) {
         Store::open(DataDirectory::open(path).expect("opened")).expect("opened")
@@ -138,7 +165,9 @@ mod tests {
     fn deleting_what_is_gone_leaves_the_new_one_alone() {
         let directory = tempfile::tempdir().expect("a directory");
         let (store, _) = open(directory.path());
-        let vhost = VirtualHost::new("/", store.clone(), Arc::default()).expect("a vhost");
+        let (settings, ledger) = (VhostSettings::default(), Arc::default());
+        let vhost = VirtualHost::new("/", settings, store.clone(), Arc::default(), ledger)
+            .expect("a vhost");
         let wakes = &mut Wakes::default();
         let declare = DeclareQueue {
             name: "jobs",
@@ -148,9 +177,9 @@ mod tests {
             auto_delete: false,
             arguments: Table::default(),
         };
-        let old = vhost.declare_queue(&declare, wakes).expect("declared");
+        let old = vhost.declare_queue(&declare, &Unchecked, wakes).expect("declared");
         vhost.delete_queue(&old, Conditions::default(), wakes).expect("deleted");
-        let new = vhost.declare_queue(&declare, wakes).expect("declared again");
+        let new = vhost.declare_queue(&declare, &Unchecked, wakes).expect("declared again");
         vhost.delete_queue(&old, Conditions::default(), wakes).expect("gone already");
         assert!(Arc::ptr_eq(&vhost.queue("jobs").expect("there"), &new));
         let id = new.spec().id;

@@ -162,3 +162,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_set_is_encoded() {
+    let headers = crate::amqp::table::TableBuilder::new().long("a", 1).build();
+    let long = [b'x'; 300];
+    let set = Properties {
+        content_type: Some(b"text/plain"),
+        headers: Some(headers.view()),
+        delivery_mode: Some(2),
+        priority: Some(7),
+        message_id: Some(&long),
+        timestamp: Some(5),
+        kind: Some(b"k"),
+        app_id: Some(b"app"),
+        ..Properties::default()
+    };
+    let encoded = set.encoded();
+    let read = Properties::check(&encoded).expect("sound");
+    assert_eq!(read.content_type, set.content_type);
+    assert_eq!(
+        read.headers.map(|h| h.as_bytes().to_vec()),
+        Some(headers.view().as_bytes().to_vec())
+    );
+    assert_eq!((read.delivery_mode, read.priority), (Some(2), Some(7)));
+    assert_eq!(read.message_id.map(<[u8]>::len), Some(255));
+    assert_eq!((read.timestamp, read.kind, read.app_id), (Some(5), set.kind, set.app_id));
+    assert_eq!((read.reply_to, read.user_id, read.expiration), (None, None, None));
+    assert_eq!(Properties::default().encoded(), [0, 0]);
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::access::Tag;
 use crate::http::app::Call;
 use crate::http::openapi;
 use crate::http::reply::{Outcome, Reply};
@@ -20,7 +21,7 @@ fn whoami(call: &Call) -> Outcome {
     let caller = call.caller()?;
     Reply::json(&json!({
         "name": &*caller.user.name,
-        "tags": caller.tags(),
+        "tags": caller.user.tags.iter().map(Tag::name).collect::<Vec<_>>(),
         "is_internal_user": true,
     }))
 }

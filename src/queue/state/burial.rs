@@ -103,6 +103,7 @@ impl Burial {
 impl QueueState {
     /// A message has died: it goes to the dead-letter exchange, or for good.
     pub(super) fn bury(&mut self, kept: Kept, reason: Reason) {
+        self.note_death(reason);
         if self.rules.dead_letter.is_some() {
             self.burial.push(Dead { kept, reason, reached: Vec::new() });
         } else if kept.seq != Seq::NONE {
