@@ -37,6 +37,11 @@ impl Alarms {
         (before & alarm.bit() != 0) != on
     }
 
+    /// Whether that one is on.
+    pub fn is_on(&self, alarm: Alarm) -> bool {
+        self.0.load(Ordering::Acquire) & alarm.bit() != 0
+    }
+
     /// What `connection.blocked` says; `None` while no alarm is on.
     #[inline]
     pub fn reason(&self) -> Option<&'static str> {

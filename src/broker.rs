@@ -28,6 +28,7 @@ mod parameters;
 mod policies;
 mod presence;
 mod presences;
+mod publication;
 mod recovery;
 mod users;
 mod vhosts;
@@ -38,8 +39,15 @@ pub use actor::{Actor, Bound};
 pub use change_error::{Change, ChangeError};
 pub use presence::{ConnectionState, Identity, Presence, TRAFFIC_SERIES, Traffic};
 pub use presences::{NodeRates, ObjectCounts};
+pub use publication::{
+    Publication, Published, REPLY_ADDRESS_PREFIX, check_expiration, check_further_keys, traits,
+};
 pub use users::{NewPassword, UserUpdate};
 
+/// Clients and their test suites branch on the version of RabbitMQ that they think they talk to,
+/// and take a strange one for an old server. So this names the RabbitMQ whose behaviour is copied:
+/// 4.2, the last series in which `basic.qos` with global=1 is on, as it is here.
+pub const COMPATIBLE_VERSION: &str = "4.2.0";
 /// The virtual host that exists from the first start.
 pub const DEFAULT_VHOST: &str = "/";
 

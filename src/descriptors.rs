@@ -30,6 +30,14 @@ pub fn connections_max(wanted: usize) -> usize {
     within(wanted, soft_limit())
 }
 
+/// How many files and sockets this process may have open, and has.
+pub fn limit_and_used() -> (u64, Option<u64>) {
+    // Each entry is one of them; reading them takes one more.
+    let used = std::fs::read_dir("/proc/self/fd").ok();
+    let used = used.map(|entries| (entries.count() as u64).saturating_sub(1));
+    (soft_limit(), used)
+}
+
 fn soft_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(UNLIMITED)
 }

@@ -332,6 +332,14 @@ pub enum BodySlice<'a> {
 }
 
 impl BodySlice<'_> {
+    /// Its octets.
+    pub fn octets(&self) -> &[u8] {
+        match self {
+            Self::Inline(octets) => octets,
+            Self::Linked(octets) => octets,
+        }
+    }
+
     /// Its size.
     pub fn len(&self) -> usize {
         match self {

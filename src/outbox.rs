@@ -54,6 +54,13 @@ pub enum Outgoing {
     },
     /// A consumer's queue is gone.
     Cancelled(ConsumerId),
+    /// Somebody wants a consumer to end.
+    CancelConsumer {
+        /// Its channel.
+        channel: u16,
+        /// Its tag.
+        tag: Box<str>,
+    },
     /// Close the connection.
     Close(Reason),
     /// What its user may do has changed.

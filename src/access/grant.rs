@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::{Equivalent, HashMap};
 use parking_lot::Mutex;
 
-use super::{Access, Granted, Resource, Right};
+use super::{Access, Granted, Resource, Right, User};
 
 /// So many answers are remembered; then it begins anew. A client uses some dozens of names.
 const ANSWERS_MAX: usize = 256;
@@ -80,6 +80,11 @@ impl Grant {
     /// A user in a virtual host.
     pub fn new(access: Arc<Access>, user: Arc<str>, vhost: Arc<str>) -> Self {
         Self { access, user, vhost, known: Mutex::default() }
+    }
+
+    /// The user as it is now, if it still exists.
+    pub fn user(&self) -> Option<Arc<User>> {
+        self.access.user(&self.user)
     }
 
     /// Whether the user may do that with what has that name.

@@ -98,6 +98,22 @@ impl Actor {
         self.may(Right::Read, Resource::Queue(queue))
     }
 
+    /// Whether a message may name that one as its publisher, or 406.
+    pub fn check_user_id(&self, user_id: Option<&[u8]>) -> Result<()> {
+        let user = &self.user.name;
+        let Some(claimed) = user_id.filter(|claimed| *claimed != user.as_bytes()) else {
+            return Ok(());
+        };
+        // As it is now, and not as it was at the login.
+        if self.grant.user().is_some_and(|user| user.may_impersonate()) {
+            return Ok(());
+        }
+        let claimed = String::from_utf8_lossy(claimed);
+        Err(Error::precondition_failed(format!(
+            "user_id property set to '{claimed}' but authenticated user was '{user}'"
+        )))
+    }
+
     fn check_key(&self, right: Right, exchange: &Exchange, key: &[u8]) -> Result<()> {
         let spec = exchange.spec();
         let is_topic = spec.kind == ExchangeKind::Topic;

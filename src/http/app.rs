@@ -26,6 +26,7 @@ use super::login::Logins;
 use super::reply::{Failure, Outcome};
 use super::route::{Access, Handler, Route, Verb};
 use crate::broker::Node;
+use crate::clock;
 use crate::vhost::VirtualHost;
 
 /// Requests that are worked on at a time. More would not be faster, and would take the processors
@@ -60,6 +61,9 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub(super) struct App {
     pub(super) node: Arc<Node>,
+    node_name: String,
+    /// When it was started: milliseconds since 1970.
+    pub(super) started_ms: u64,
     /// Where the broker listens, all protocols.
     pub(super) endpoints: Vec<Endpoint>,
     logins: Logins,
@@ -87,7 +91,19 @@ pub(super) struct Call {
 impl App {
     pub(super) fn new(node: Arc<Node>, endpoints: Vec<Endpoint>) -> Arc<Self> {
         let working = Arc::new(Semaphore::new(WORKING_MAX));
-        Arc::new(Self { node, endpoints, logins: Logins::default(), working })
+        let node_name = node.config.node_name();
+        let (started_ms, logins) = (clock::now_ms(), Logins::default());
+        Arc::new(Self { node, node_name, started_ms, endpoints, logins, working })
+    }
+
+    /// What the node is called.
+    pub(super) fn node_name(&self) -> &str {
+        &self.node_name
+    }
+
+    /// What the cluster is called, which is this node alone.
+    pub(super) fn cluster_name(&self) -> String {
+        self.node.cluster_name().unwrap_or_else(|| self.node_name.clone())
     }
 
     /// Serves these routes. `open`: to everybody, whatever the rows say.
@@ -178,6 +194,9 @@ impl App {
             Some(_) => self.read(route, &parts.headers, body).await?,
             None => Bytes::new(),
         };
+        if route.method == Verb::Get {
+            self.node.note_watched(clock::now_ms());
+        }
         let (app, headers) = (self, parts.headers);
         let call = Call { app, route, caller, peer, parameters, query, headers, body };
         handle(route.handler, call).await

@@ -26,6 +26,22 @@ impl Caller {
         self.user.may_monitor() || self.is_member(node, vhost)
     }
 
+    /// Whether the user may see the connections of another one.
+    pub(super) fn sees_user(&self, user: &str) -> bool {
+        self.user.may_monitor() || *self.user.name == *user
+    }
+
+    /// The same, or 401.
+    pub(super) fn check_sees_user(&self, user: &str) -> Result<(), Failure> {
+        if self.sees_user(user) { Ok(()) } else { Err(not_yours()) }
+    }
+
+    /// Whether the user may close the connections of another one, or 401.
+    pub(super) fn check_controls_user(&self, user: &str) -> Result<(), Failure> {
+        let may = self.user.is_administrator() || *self.user.name == *user;
+        if may { Ok(()) } else { Err(not_yours()) }
+    }
+
     /// Refuses what the tags and permissions do not allow. `vhost`: the one in the path.
     pub(super) fn check(
         &self,
@@ -75,4 +91,8 @@ fn allowed_in(vhost: Option<&str>, allowed: bool) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+fn not_yours() -> Failure {
+    Failure::not_authorised("User not authorised to access object")
 }

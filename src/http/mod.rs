@@ -11,6 +11,7 @@ mod api;
 mod app;
 mod caller;
 mod fields;
+mod figures;
 mod json;
 mod list;
 mod login;
@@ -22,6 +23,7 @@ mod routes;
 mod schema;
 mod serve;
 mod throttle;
+mod time;
 
 pub use app::Endpoint;
 pub use serve::{Http, Listeners};

@@ -6,7 +6,18 @@ use super::api;
 use super::route::Route;
 
 /// The routes of the API.
-static API: &[&[Route]] = &[api::about::ROUTES, api::overview::ROUTES];
+static API: &[&[Route]] = &[
+    api::about::ROUTES,
+    api::bindings::ROUTES,
+    api::channels::ROUTES,
+    api::connections::ROUTES,
+    api::consumers::ROUTES,
+    api::exchanges::ROUTES,
+    api::messages::ROUTES,
+    api::nodes::ROUTES,
+    api::overview::ROUTES,
+    api::queues::ROUTES,
+];
 
 /// Every route.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {

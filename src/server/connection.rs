@@ -326,6 +326,7 @@ impl Connection {
                 self.session.cancelled.push(consumer);
             }
             Outgoing::Cancelled(consumer) => self.on_cancelled(consumer),
+            Outgoing::CancelConsumer { channel, tag } => self.on_cancel_consumer(channel, &tag),
             Outgoing::AccessChanged => self.on_access_changed(),
             Outgoing::Close(reason) => {
                 if self.state == State::Open {
@@ -342,6 +343,14 @@ impl Connection {
         if let Some(channel) = self.channels.get_mut(&subscription.channel) {
             channel.on_cancelled(&mut self.session, &subscription);
         }
+    }
+
+    /// Somebody wants a consumer to end, which may have ended already.
+    fn on_cancel_consumer(&mut self, number: u16, tag: &str) {
+        let Some(channel) = self.channels.get_mut(&number) else { return };
+        let Some(subscription) = channel.consumers.get(tag).cloned() else { return };
+        channel.cancel(&mut self.session, tag);
+        channel.on_cancelled(&mut self.session, &subscription);
     }
 
     /// What the user may do has changed: consumers end whose queues may not be read any more.

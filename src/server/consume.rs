@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::channel::Channel;
 use super::consumer_timeout::own_timeout_ms;
-use super::presented::presented;
 use super::session::Session;
 use super::unacked::Unacked;
 use crate::amqp::method::{BasicCancel, BasicConsume, BasicGet, Qos};
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::message::Attempts;
 use crate::names;
 use crate::outbox::{ConsumerId, Entry};
-use crate::queue::{Conditions, ConsumerFacts, ConsumerSpec, Queue};
+use crate::queue::{Conditions, ConsumerFacts, ConsumerSpec, Queue, presented};
 use crate::stats::QueueType;
 
 /// What only consumers of streams may ask for.

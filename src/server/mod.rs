@@ -16,7 +16,6 @@ mod handshake;
 mod heartbeat;
 mod listener;
 mod origin;
-mod presented;
 mod properties;
 mod proxy_protocol;
 mod publish;

@@ -3,11 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::amqp::table::{Table, TableBuilder};
-
-/// Clients and their test suites branch on the version of RabbitMQ that they think they talk to,
-/// and take a strange one for an old server. So this names the RabbitMQ whose behaviour is copied:
-/// 4.2, the last series in which `basic.qos` with global=1 is on, as it is here.
-const COMPATIBLE_VERSION: &str = "4.2.0";
+use crate::broker::COMPATIBLE_VERSION;
 
 /// What clients may rely on; some refuse to use what is not listed.
 const CAPABILITIES: [&str; 9] = [

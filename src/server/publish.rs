@@ -3,23 +3,18 @@
 use std::sync::Arc;
 
 use super::channel::Channel;
-use super::presented::presented;
 use super::reply_to;
 use super::route_cache::{Destinations, Route};
 use super::session::Session;
 use crate::amqp::content::Content;
 use crate::amqp::frame::erlang_binary;
-use crate::amqp::properties::{BCC, CC, FURTHER_KEYS, Properties};
-use crate::amqp::table::{TableView, Value};
+use crate::amqp::properties::{BCC, CC, Properties};
+use crate::broker::{check_expiration, check_further_keys, traits};
 use crate::error::{Error, ReplyCode, Result};
-use crate::exchange::{self, Exchange, Routed, Subject, describe};
+use crate::exchange::{self, Exchange, Routed, Subject};
 use crate::message::{Message, Seq, Traits, short_strings};
+use crate::queue::presented;
 use crate::vhost::{Handed, Handover};
-
-/// `delivery-mode` of a persistent message.
-const PERSISTENT: u8 = 2;
-/// Ten years, the longest expiration.
-const EXPIRATION_MAX_MS: u64 = 315_360_000_000;
 
 /// A message that has passed all checks, and where it goes.
 #[derive(Debug)]
@@ -184,7 +179,7 @@ impl Channel {
         };
         let rewritten = self.rewritten(&properties)?;
         check_expiration(properties.expiration)?;
-        check_user(properties.user_id, session)?;
+        session.actor.check_user_id(properties.user_id)?;
         let traits = traits(&properties, plain);
         let mandatory = content.mandatory;
         let message = build(content, rewritten, traits).published_at(session.wakes.now_ms());
@@ -214,20 +209,10 @@ fn build(content: &mut Content, rewritten: Option<Vec<u8>>, traits: Traits) -> M
     Message::new(&address, &properties, content.take_body(), traits)
 }
 
-/// What queues will want to know of a message. `plain`: it has neither CC nor BCC.
-#[inline]
-fn traits(properties: &Properties<'_>, plain: bool) -> Traits {
-    let blind = !plain && properties.headers.is_some_and(|h| h.get(BCC).is_some());
-    Traits::from(properties.delivery_mode == Some(PERSISTENT))
-        .with(Traits::EXPIRES, properties.expiration.is_some())
-        .with(Traits::BLIND_COPIES, blind)
-        .with_priority(properties.priority)
-}
-
 /// Looks a route up and remembers it if the address alone tells it.
 fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -> Result<Resolved> {
     let (name, routing_key) = short_strings(address);
-    let exchange = publishable(session, name)?;
+    let exchange = session.actor.publishable(name)?;
     check_further_keys(properties.headers)?;
     let keys = properties.routing_keys(routing_key);
     session.actor.check_publish_keys(&exchange, &keys)?;
@@ -251,36 +236,6 @@ fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -
     Ok(Resolved { route, beside })
 }
 
-fn publishable(session: &Session, name: &[u8]) -> Result<Arc<Exchange>> {
-    let Ok(name) = std::str::from_utf8(name) else {
-        // A name that is no text cannot have been declared.
-        let (name, vhost) = (String::from_utf8_lossy(name), session.vhost.name());
-        return Err(Error::not_found(format!("no {}", describe(&name, vhost))));
-    };
-    session.actor.check_publish(name)?;
-    let exchange = session.vhost.exchange(name)?;
-    if exchange.spec().internal {
-        return Err(Error::access_refused(format!("cannot publish to internal {exchange}")));
-    }
-    Ok(exchange)
-}
-
-/// Further keys come in arrays.
-fn check_further_keys(headers: Option<TableView<'_>>) -> Result<()> {
-    for name in FURTHER_KEYS {
-        match headers.and_then(|headers| headers.get(name)) {
-            None | Some(Value::Array(_)) => {}
-            Some(other) => {
-                return Err(Error::precondition_failed(format!(
-                    "invalid message: {{unacceptable_type_in_header,\"{name}\",{}}}",
-                    other.type_name()
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A queue on a remembered route was deleted. Looks the route up again, and publishes to the
 /// queues that have not been tried.
 fn publish_again(session: &mut Session, message: &Message, tried: &Route, handover: &mut Handover) {
@@ -290,57 +245,4 @@ fn publish_again(session: &mut Session, message: &Message, tried: &Route, handov
     let untried =
         resolved.route.queues.iter().filter(|q| !tried.queues.iter().any(|t| Arc::ptr_eq(t, q)));
     handover.publish(message, untried, &session.node.store, &mut session.wakes);
-}
-
-/// Expiration is text: decimal milliseconds.
-fn check_expiration(expiration: Option<&[u8]>) -> Result<()> {
-    let Some(expiration) = expiration else { return Ok(()) };
-    let text = String::from_utf8_lossy(expiration);
-    let digits = text.strip_prefix('-').unwrap_or(&text);
-    let number = digits.len() - digits.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, rest) = digits.split_at(number);
-    let why = match (number.parse::<u64>(), text.starts_with('-'), rest) {
-        _ if number.is_empty() => "no_integer".to_owned(),
-        (_, _, rest) if !rest.is_empty() => format!("{{leftover_string,\"{rest}\"}}"),
-        (Ok(number), true, _) if number > 0 => format!("{{value_negative,-{number}}}"),
-        (Ok(number), _, _) if number <= EXPIRATION_MAX_MS => return Ok(()),
-        _ => format!("{{value_too_large,{number}}}"),
-    };
-    Err(Error::precondition_failed(format!("invalid expiration '{text}': {why}")))
-}
-
-fn check_user(user_id: Option<&[u8]>, session: &Session) -> Result<()> {
-    let user = &session.actor.user().name;
-    let Some(claimed) = user_id.filter(|claimed| *claimed != user.as_bytes()) else {
-        return Ok(());
-    };
-    // As it is now, and not as it was at the login.
-    if session.node.access.user(user).is_some_and(|user| user.may_impersonate()) {
-        return Ok(());
-    }
-    let claimed = String::from_utf8_lossy(claimed);
-    Err(Error::precondition_failed(format!(
-        "user_id property set to '{claimed}' but authenticated user was '{user}'"
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expirations_are_decimal_milliseconds() {
-        let error = |text: &str| match check_expiration(Some(text.as_bytes())) {
-            Ok(()) => String::new(),
-            Err(error) => error.to_string().split_once("': ").unwrap().1.to_owned(),
-        };
-        assert_eq!(error("0"), "");
-        assert_eq!(error("60000"), "");
-        assert_eq!(error("abc"), "no_integer");
-        assert_eq!(error(""), "no_integer");
-        assert_eq!(error("10abc"), "{leftover_string,\"abc\"}");
-        assert_eq!(error("-1"), "{value_negative,-1}");
-        assert_eq!(error("--1"), "no_integer");
-        assert_eq!(error("315360000001"), "{value_too_large,315360000001}");
-    }
 }

@@ -15,7 +15,7 @@ use crate::stats::QueueType;
 /// What clients consume from and put into `reply-to`.
 pub(super) const NAME: &str = "amq.rabbitmq.reply-to";
 /// What the addresses start with that stand for it.
-pub(super) const ADDRESS_PREFIX: &str = "amq.rabbitmq.reply-to.";
+pub(super) const ADDRESS_PREFIX: &str = crate::broker::REPLY_ADDRESS_PREFIX;
 
 impl Channel {
     pub(super) fn consume_replies(

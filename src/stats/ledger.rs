@@ -161,6 +161,11 @@ impl Ledger {
         }
     }
 
+    /// Something was done without a connection.
+    pub fn note(&self, done: &Totals) {
+        self.sessions.lock().add(done);
+    }
+
     /// Adds up over the connections that are gone and those that `each` names.
     pub fn sessions(&self, each: impl FnOnce(&mut Totals)) -> Totals {
         let departed = self.sessions.lock();

@@ -1,8 +1,10 @@
 //! A message as clients get to see it, where that is not as the broker keeps it.
 
+use super::Queue;
 use crate::amqp::properties::Properties;
 use crate::amqp::table::TableBuilder;
 use crate::message::{Attempts, Message, Traits};
+use crate::outbox::Entry;
 
 /// A header that nobody gets to see.
 const BCC: &str = "BCC";
@@ -13,12 +15,20 @@ const ACQUIRED_COUNT: &str = "x-acquired-count";
 /// The message to show, if it is another one. `attempts`: how often it has come back, if its queue
 /// counts that.
 #[inline]
-pub(super) fn presented(message: &Message, attempts: Option<Attempts>) -> Option<Message> {
+pub fn presented(message: &Message, attempts: Option<Attempts>) -> Option<Message> {
     let attempts = attempts.filter(|attempts| *attempts != Attempts::default());
     if attempts.is_none() && !message.traits().has(Traits::BLIND_COPIES) {
         return None;
     }
     Some(rewritten(message, attempts))
+}
+
+impl Queue {
+    /// The message to show of what it has handed out, if it is another one.
+    pub fn presented(&self, entry: &Entry) -> Option<Message> {
+        let counts = entry.attempts != Attempts::default() && self.counts_attempts();
+        presented(&entry.message, counts.then_some(entry.attempts))
+    }
 }
 
 #[cold]
