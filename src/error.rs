@@ -173,6 +173,14 @@ impl Error {
         }
     }
 
+    /// The explanation, without the code's name in front.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Channel(reason) | Self::Connection(reason) => reason.text.clone(),
+            Self::Io(error) => error.to_string(),
+        }
+    }
+
     /// 403.
     pub fn access_refused(text: impl Into<String>) -> Self {
         Self::new(ReplyCode::AccessRefused, text)

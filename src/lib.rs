@@ -30,6 +30,7 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod definitions;
 pub mod descriptors;
 pub mod disk;
 pub mod error;

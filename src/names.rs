@@ -5,6 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+/// Clients and their test suites branch on the version of RabbitMQ that they think they talk to,
+/// and take a strange one for an old server. So this names the RabbitMQ whose behaviour is copied:
+/// 4.2, the last series in which `basic.qos` with global=1 is on, as it is here.
+pub(crate) const COMPATIBLE_VERSION: &str = "4.2.0";
+
 /// Random octets in a generated name: nobody can guess one.
 const RANDOM_BYTES: usize = 16;
 

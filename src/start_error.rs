@@ -10,6 +10,8 @@ use crate::config::ConfigError;
 use crate::store::{DataDirectoryError, EXIT_DISK_FAILED, StoreError};
 use crate::tls::TlsError;
 
+/// Exit code when a file to be read at the start is wrong (`EX_DATAERR` of sysexits).
+const EXIT_DATA: u8 = 65;
 /// Exit code when an address cannot be listened on (`EX_UNAVAILABLE` of sysexits).
 const EXIT_UNAVAILABLE: u8 = 69;
 /// Exit code when something inside failed (`EX_SOFTWARE`).
@@ -49,6 +51,8 @@ pub enum StartError {
     DataDirectory(DataDirectoryError),
     /// What is stored there cannot be used.
     Store(StoreError),
+    /// The definitions to be loaded are wrong.
+    Definitions(String),
     /// Something inside the broker failed.
     Internal(String),
 }
@@ -79,6 +83,7 @@ impl StartError {
             | Self::CannotListen { .. } => EXIT_UNAVAILABLE,
             Self::DataDirectory(_) => EXIT_DATA_DIRECTORY,
             Self::Store(_) => EXIT_DISK_FAILED,
+            Self::Definitions(_) => EXIT_DATA,
             Self::Internal(_) => EXIT_INTERNAL,
         }
     }
@@ -107,6 +112,7 @@ impl fmt::Display for StartError {
             }
             Self::DataDirectory(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Definitions(why) => write!(f, "cannot load definitions: {why}"),
             Self::Internal(what) => write!(f, "cannot start: {what}"),
         }
     }

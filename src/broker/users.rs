@@ -58,13 +58,17 @@ impl fmt::Debug for NewPassword {
 }
 
 impl Node {
+    /// Whether a user could be as somebody wants it.
+    pub fn check_user(update: &UserUpdate) -> Change<()> {
+        check_name("user", &update.name)?;
+        let tags = update.tags.as_deref().unwrap_or_default();
+        check_tags(tags.iter().map(Tag::name))
+    }
+
     /// Makes a user, or changes one. True if there was none of that name.
     pub fn set_user(&self, update: UserUpdate) -> Change<bool> {
+        Self::check_user(&update)?;
         let UserUpdate { name, password, tags } = update;
-        check_name("user", &name)?;
-        if let Some(tags) = &tags {
-            check_tags(tags.iter().map(Tag::name))?;
-        }
         let changes_password = !matches!(password, NewPassword::Keep);
         let password = match password {
             NewPassword::Keep => None,

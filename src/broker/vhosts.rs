@@ -18,14 +18,20 @@ const VHOSTS_MAX: usize = 10_000;
 const DESCRIPTION_MAX_BYTES: usize = 4096;
 
 impl Node {
-    /// Makes a virtual host, or changes what is said about one. True if there was none.
-    pub fn create_vhost(&self, name: &str, metadata: VhostMetadata) -> Change<bool> {
+    /// Whether a virtual host could have that name and that said about it.
+    pub fn check_vhost(name: &str, metadata: &VhostMetadata) -> Change<()> {
         check_name("vhost", name)?;
         check_tags(metadata.tags.iter().map(|tag| &**tag))?;
         if metadata.description.len() > DESCRIPTION_MAX_BYTES {
             let text = format!("a description has at most {DESCRIPTION_MAX_BYTES} octets");
             return Err(ChangeError::Invalid(text));
         }
+        Ok(())
+    }
+
+    /// Makes a virtual host, or changes what is said about one. True if there was none.
+    pub fn create_vhost(&self, name: &str, metadata: VhostMetadata) -> Change<bool> {
+        Self::check_vhost(name, &metadata)?;
         let _one_at_a_time = self.administration.lock();
         if let Ok(vhost) = self.existing_vhost(name) {
             tracing::info!(vhost = name, ?metadata, "vhost changed");

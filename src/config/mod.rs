@@ -4,6 +4,7 @@
 //! that flags, environment variables and file keys come from. Nothing else in the crate reads the
 //! command line or the environment. Whoever embeds the broker starts from `Config::default()`.
 
+mod effective;
 mod error;
 mod file;
 mod network;
@@ -113,6 +114,8 @@ pub struct Config {
     pub proxies: Vec<Network>,
     /// Where everything durable is kept.
     pub data_dir: PathBuf,
+    /// Definitions that are imported at the start.
+    pub load_definitions: Option<PathBuf>,
     /// The user that is made when there is none.
     pub default_user: String,
     /// The password of that user.
@@ -157,6 +160,7 @@ impl Default for Config {
             tls: TlsConfig::default(),
             proxies: Vec::new(),
             data_dir: PathBuf::from("./warren-data"),
+            load_definitions: None,
             default_user: DEFAULT_USER.to_owned(),
             default_password: Secret::new(DEFAULT_USER),
             loopback_users: vec![DEFAULT_USER.to_owned()],

@@ -213,6 +213,20 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, text| value::not_empty(text).map(|v| config.data_dir = PathBuf::from(v)),
     },
     Setting {
+        key: "load-definitions",
+        variable: "WARREN_LOAD_DEFINITIONS",
+        placeholder: "FILE",
+        default: "none",
+        help: "Definitions, as RabbitMQ exports them, that are imported at every start; if they name \
+               users, the default user is not made",
+        kind: Kind::Text,
+        set: |config, text| {
+            let file = value::not_empty(text)?;
+            config.load_definitions = (file != "none").then(|| PathBuf::from(file));
+            Ok(())
+        },
+    },
+    Setting {
         key: "default-user",
         variable: "WARREN_DEFAULT_USER",
         placeholder: "NAME",
@@ -420,6 +434,7 @@ mod tests {
             },
             proxies: network::networks("::/0").expect("a network"),
             data_dir: PathBuf::new(),
+            load_definitions: Some(PathBuf::new()),
             default_user: String::new(),
             default_password: Secret::new(""),
             loopback_users: Vec::new(),
@@ -493,6 +508,7 @@ mod tests {
             ("tls-login-from", "distinguished-name", "dn"),
             ("proxy-protocol", "10.0.0.0/8,::1", "10.0.0.0/99"),
             ("data-dir", "x", ""),
+            ("load-definitions", "none", ""),
             ("default-user", "x", ""),
             ("default-password", "x", ""),
             ("loopback-users", "none", ""),

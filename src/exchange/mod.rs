@@ -173,6 +173,16 @@ impl Exchange {
         Ok(self.bindings.write().bind(key, arguments, to))
     }
 
+    /// Whether its type allows a binding with that key and these arguments, wherever it leads. If
+    /// not, says why.
+    pub fn check_key(&self, key: &[u8], arguments: &Table) -> std::result::Result<(), String> {
+        match self.arguments.routes_as {
+            ExchangeKind::Headers => headers::validate(arguments),
+            ExchangeKind::ConsistentHash => consistent_hash::weight(key).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether its type allows such a binding. If not, says why, in the words that clients know.
     fn check_binding(
         &self,
@@ -181,10 +191,8 @@ impl Exchange {
         to: &Destination,
     ) -> std::result::Result<(), String> {
         match self.arguments.routes_as {
-            ExchangeKind::Headers => headers::validate(arguments),
-            ExchangeKind::ConsistentHash => consistent_hash::weight(key).map(|_| ()),
             ExchangeKind::LocalRandom => to.check_local(key),
-            _ => Ok(()),
+            _ => self.check_key(key, arguments),
         }
     }
 

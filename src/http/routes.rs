@@ -17,6 +17,15 @@ static API: &[&[Route]] = &[
     api::nodes::ROUTES,
     api::overview::ROUTES,
     api::queues::ROUTES,
+    api::definitions::ROUTES,
+    api::features::ROUTES,
+    api::health::ROUTES,
+    api::limits::ROUTES,
+    api::parameters::ROUTES,
+    api::permissions::ROUTES,
+    api::policies::ROUTES,
+    api::users::ROUTES,
+    api::vhosts::ROUTES,
 ];
 
 /// Every route.

@@ -28,7 +28,12 @@ impl Policy {
     /// A policy from JSON: an object with `pattern`, `definition`, and perhaps `priority` and
     /// `apply-to`. Other keys mean nothing.
     pub fn from_json(scope: Scope, name: &str, body: &str) -> Result<Self, PolicyError> {
-        let body: Value = serde_json::from_str(body).map_err(|_| PolicyError::NotJson)?;
+        let body = serde_json::from_str(body).map_err(|_| PolicyError::NotJson)?;
+        Self::from_value(scope, name, &body)
+    }
+
+    /// The same from JSON that has been read already.
+    pub fn from_value(scope: Scope, name: &str, body: &Value) -> Result<Self, PolicyError> {
         let part = |key| body.get(key);
         let parts = Parts {
             pattern: part("pattern").ok_or(PolicyError::KeyMissing("pattern"))?,

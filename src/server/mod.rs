@@ -48,7 +48,7 @@ use crate::http::{Endpoint, Http, Listeners};
 use crate::start_error::StartError;
 use crate::store::{DataDirectory, Store};
 use crate::tls::{Tls, TlsError};
-use crate::{descriptors, listen};
+use crate::{definitions, descriptors, listen};
 
 /// Clients get this long to answer the close at the end of the broker.
 const STOP_WAIT: Duration = Duration::from_secs(3);
@@ -149,6 +149,7 @@ impl Builder {
             move || open(config, tls, directory)
         });
         let node = Arc::new(node.await.map_err(StartError::internal)??);
+        node.definitions_on_disk().await;
         let (phase, _) = watched::channel(Phase::Running);
         // Whatever they come by, connections share what descriptors there are.
         let slots = Arc::new(listener::Slots::new(connections_max));
@@ -265,6 +266,9 @@ fn open(
     let (store, recovered) = Store::open(directory)?;
     let mut node = Node::new(config, store, recovered).map_err(StartError::internal)?;
     node.tls = tls;
+    if let Some(file) = node.config.load_definitions.clone() {
+        definitions::load(&node, &file).map_err(|why| StartError::Definitions(why.to_string()))?;
+    }
     node.create_first_user().map_err(StartError::internal)?;
     Ok(node)
 }
