@@ -44,10 +44,6 @@ pub use publication::{
 };
 pub use users::{NewPassword, UserUpdate};
 
-/// Clients and their test suites branch on the version of RabbitMQ that they think they talk to,
-/// and take a strange one for an old server. So this names the RabbitMQ whose behaviour is copied:
-/// 4.2, the last series in which `basic.qos` with global=1 is on, as it is here.
-pub const COMPATIBLE_VERSION: &str = "4.2.0";
 /// The virtual host that exists from the first start.
 pub const DEFAULT_VHOST: &str = "/";
 

@@ -22,6 +22,11 @@ pub fn now_ms() -> u64 {
     as_ms(at + began.elapsed())
 }
 
+/// For how long the process has run, as far as this clock knows.
+pub fn running_ms() -> u64 {
+    as_ms(start().0.elapsed())
+}
+
 /// The steady clock's time of such a moment, which may be far ahead.
 pub fn instant_of(ms: u64) -> Option<Instant> {
     let (began, at) = start();

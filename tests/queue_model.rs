@@ -22,7 +22,7 @@ use warren::message::{Body, Message, Seq, address};
 use warren::outbox::{ConsumerId, Entry, OUTBOX_MAX_BYTES, Outbox, Outgoing, Wakes};
 use warren::queue::{
     Answer, Backing, ChannelCredit, Conditions, ConsumerSpec, Got, Kept, Nature, NotTaken,
-    QueueState, Refused, Released, Remains, Unless,
+    QueueState, Refused, Released, Remains, Unless, Volume,
 };
 
 mod plain;
@@ -238,6 +238,7 @@ impl World {
             prefetch: consumer.prefetch,
             channel: credit.clone(),
             outbox: outbox.clone(),
+            facts: Arc::default(),
         };
         prop_assert_eq!(self.queue.consume(spec, &self.shelf, &mut self.wakes).err(), refused);
         if refused.is_none() {
@@ -286,7 +287,8 @@ impl World {
                 self.queue.requeue(id, entries, false, &self.shelf, &mut self.wakes);
             } else {
                 self.gone.extend(ids);
-                self.queue.settle(id, run.len(), &self.shelf, &mut self.wakes);
+                let volume = run.iter().map(|held| &held.kept).collect();
+                self.queue.settle(id, volume, &self.shelf, &mut self.wakes);
                 let stored = run.iter().map(|held| (held.kept.id, held.kept.seq));
                 let stored: Vec<_> = stored.filter(|(_, seq)| *seq != Seq::NONE).collect();
                 if !stored.is_empty() && !self.queue.is_closed() {
@@ -338,6 +340,8 @@ impl World {
         self.model.limits[at] = 0;
         self.model.used[at] = 0;
         self.model.boxes_bytes[at] = 0;
+        let alive_unacked = alive.iter().filter(|held| !held.no_ack).map(|held| &held.kept);
+        let unacked = seen.iter().map(|held| &held.kept).chain(alive_unacked).collect();
         let seen = seen.into_iter().map(|held| held.kept).collect();
         let unseen = alive.into_iter().map(on_its_way).collect();
         let held = Released { consumers, seen, unseen, unacked };
@@ -434,8 +438,17 @@ impl World {
         Ok(refused)
     }
 
-    fn check(&self) -> Result<(), TestCaseError> {
+    fn check(&mut self) -> Result<(), TestCaseError> {
         prop_assert_eq!(self.queue.counts(), self.model.counts());
+        let (told, counts) = (self.queue.statistics(self.wakes.now_ms()), self.queue.counts());
+        prop_assert_eq!(
+            (told.ready.count, told.ready.bytes),
+            (counts.ready as u64, counts.ready_bytes)
+        );
+        prop_assert_eq!(told.unacked.count, counts.unacked as u64);
+        prop_assert!(
+            told.ready.kept <= told.ready.count && told.resident.count <= told.ready.count
+        );
         // Nobody is forgotten: with messages ready, no consumer at all has room, unless the first
         // message has to be read.
         let idle = self.model.consumers.iter().find(|c| self.model.has_room(c));
@@ -493,6 +506,8 @@ proptest! {
             world.check()?;
         }
         prop_assert_eq!(world.queue.counts().ready, 0);
+        let told = world.queue.statistics(1);
+        prop_assert_eq!(told.ready, Volume::default(), "what is told of nothing");
         prop_assert_eq!(world.queue.ready().resident(), (0, 0));
     }
 }

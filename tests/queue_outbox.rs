@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use warren::message::{Body, Message, MessageId, Seq, address};
 use warren::outbox::{ConsumerId, OUTBOX_MAX_BYTES, Outbox, Outgoing, Wakes};
-use warren::queue::{Answer, Backing, ConsumerSpec, Counts, Kept, Nature, QueueState};
+use warren::queue::{Answer, Backing, ConsumerSpec, Counts, Kept, Nature, QueueState, Volume};
 
 #[path = "common/shelf.rs"]
 mod shelf;
@@ -96,7 +96,8 @@ fn a_full_outbox_keeps_messages_in_the_queue_until_there_is_room() {
     }
     assert_eq!(few(&queue), (2, 2, 1));
     assert_eq!(delivered(&outbox), (vec![1, 2], true));
-    queue.settle(Some(ConsumerId(1)), 1, &NoStore, &mut wakes);
+    let one = Volume { count: 1, bytes: OUTBOX_MAX_BYTES as u64 / 2, ..Volume::default() };
+    queue.settle(Some(ConsumerId(1)), one, &NoStore, &mut wakes);
     assert_eq!(delivered(&outbox), (vec![3, 4], false));
     assert_eq!(few(&queue), (0, 3, 1));
 }

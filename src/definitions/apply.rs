@@ -176,9 +176,8 @@ fn bind(vhost: &VirtualHost, entry: &BindingEntry) -> Result<(), Refused> {
         vhost.exchange(name).map(Destination::Exchange)
     };
     let (key, arguments) = (entry.routing_key.as_bytes(), &entry.arguments);
-    let bound = to.and_then(|to| {
-        vhost.bind(&entry.source, &to, key, arguments, &mut Wakes::default())
-    });
+    let bound =
+        to.and_then(|to| vhost.bind(&entry.source, &to, key, arguments, &mut Wakes::default()));
     bound.map_err(|error| refused(entry, &error))
 }
 

@@ -57,14 +57,8 @@ impl Document {
             let place = format!("{}/{}/{}", entry.vhost, entry.component, entry.name);
             return Err(Refused(format!("Validation failed\n\n{error}\n ({place})")));
         }
-        let checked = Checked {
-            document: self,
-            users,
-            vhosts,
-            vhost_limits,
-            skipped: 0,
-            dangling: 0,
-        };
+        let checked =
+            Checked { document: self, users, vhosts, vhost_limits, skipped: 0, dangling: 0 };
         checked.topology(node)
     }
 
@@ -180,9 +174,10 @@ impl Checked {
             *new.entry(&queue.vhost).or_default() += 1;
         }
         for (vhost, new) in new {
-            let asked = self.vhost_limits.iter().find(|(name, limit, _)| {
-                name == vhost && *limit == VhostLimit::MaxQueues
-            });
+            let asked = self
+                .vhost_limits
+                .iter()
+                .find(|(name, limit, _)| name == vhost && *limit == VhostLimit::MaxQueues);
             let limit = match asked {
                 Some((.., value)) => Some(*value),
                 None => node.vhost_settings(vhost).ok().and_then(|it| it.limits.max_queues),

@@ -37,7 +37,9 @@ impl Document {
             .global_parameters()
             .into_iter()
             .filter(|(name, _)| !name.starts_with(INTERNAL_PREFIX))
-            .filter_map(|(name, value)| Some((name.to_string(), serde_json::from_str(&value).ok()?)))
+            .filter_map(|(name, value)| {
+                Some((name.to_string(), serde_json::from_str(&value).ok()?))
+            })
             .collect();
         document
     }

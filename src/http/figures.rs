@@ -35,7 +35,10 @@ pub(super) fn counters<'a>(
 }
 
 /// What was done with messages.
-pub(super) fn messages(counts: &MessageCounts, rates: &[f64; MESSAGE_SERIES]) -> Map<String, Value> {
+pub(super) fn messages(
+    counts: &MessageCounts,
+    rates: &[f64; MESSAGE_SERIES],
+) -> Map<String, Value> {
     let values = counts.values().into_iter().zip(rates);
     let named = MessageCounts::NAMES.into_iter().zip(values);
     counters(named.map(|(name, (value, rate))| (name, value, *rate)))

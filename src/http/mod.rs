@@ -15,6 +15,7 @@ mod figures;
 mod json;
 mod list;
 mod login;
+mod metrics;
 mod openapi;
 mod patient;
 mod reply;

@@ -2,8 +2,8 @@
 //!
 //! The router, `/api/openapi.json` and the tests that walk all routes are made from it.
 
-use super::api;
 use super::route::Route;
+use super::{api, metrics};
 
 /// The routes of the API.
 static API: &[&[Route]] = &[
@@ -35,7 +35,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
 
 /// Those that the listener for metrics serves, to everybody.
 pub(super) fn metrics() -> impl Iterator<Item = &'static Route> {
-    [].iter()
+    metrics::ROUTES.iter()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::amqp::table::{Table, TableBuilder};
-use crate::broker::COMPATIBLE_VERSION;
+use crate::names::COMPATIBLE_VERSION;
 
 /// What clients may rely on; some refuse to use what is not listed.
 const CAPABILITIES: [&str; 9] = [

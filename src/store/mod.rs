@@ -75,6 +75,9 @@ use shared::Shared;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct QueueId(pub u64);
 
+/// So much of a digest is enough to tell stores apart.
+const IDENTITY_BYTES: usize = 12;
+
 /// What survives; one per broker.
 #[derive(Debug)]
 pub struct Store {
@@ -163,6 +166,16 @@ impl Store {
     /// Where it is; `None` if it is in memory.
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_ref().map(DataDirectory::path)
+    }
+
+    /// What tells this store from all others, as long as it is there.
+    pub fn identity(&self) -> String {
+        use sha2::{Digest, Sha256};
+        // The salt itself tells records from other octets: nobody is to know it.
+        let digest =
+            Sha256::digest([b"identity".as_slice(), &self.shared.salt.to_le_bytes()].concat());
+        let octets = digest.iter().take(IDENTITY_BYTES);
+        octets.fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
     }
 
     /// A number that no queue has had.

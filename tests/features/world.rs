@@ -9,7 +9,7 @@ use warren::message::{Attempts, Body, Message, MessageId, Seq, Traits, address};
 use warren::outbox::{ConsumerId, Outbox, Outgoing, Wakes};
 use warren::queue::{
     Answer, Backing, ChannelCredit, Conditions, ConsumerSpec, Got, Kept, Nature, NotTaken,
-    Overflow, QueueState, Released, Unless,
+    Overflow, QueueState, Released, Unless, Volume,
 };
 
 use super::host::Host;
@@ -264,8 +264,8 @@ impl World {
         let Channel { outbox, credit, .. } = &self.channels[channel];
         let (outbox, credit) = (outbox.clone(), credit.clone());
         let exclusive = false;
-        let spec =
-            ConsumerSpec { id, no_ack, exclusive, priority, prefetch, channel: credit, outbox };
+        let plain = ConsumerSpec::plain(id, outbox);
+        let spec = ConsumerSpec { no_ack, exclusive, priority, prefetch, channel: credit, ..plain };
         let taken = self.queue.consume(spec, &self.shelf, &mut self.wakes);
         prop_assert_eq!(taken.is_err(), self.model.closed);
         if !self.model.closed {
@@ -311,7 +311,8 @@ impl World {
         let entries = run.iter().map(|held| held.kept.clone());
         match how {
             How::Ack => {
-                queue.settle(consumer, run.len(), store, wakes);
+                let volume = run.iter().map(|held| &held.kept).collect();
+                queue.settle(consumer, volume, store, wakes);
                 let stored = run.iter().map(|held| (held.kept.id, held.kept.seq));
                 let stored: Vec<_> = stored.filter(|(_, seq)| *seq != Seq::NONE).collect();
                 if !stored.is_empty() && !queue.is_closed() {
@@ -358,6 +359,8 @@ impl World {
         }
         let unacked = seen_ones.len() + unseen.len();
         self.model.settle(None, unacked);
+        let mut unacked: Volume = seen_ones.iter().map(|(kept, _)| kept).collect();
+        unacked.add(unseen.iter().map(|(entry, _)| entry).collect());
         let (unseen, unseen_letters): (Vec<_>, Vec<_>) = unseen.into_iter().unzip();
         let (seen, seen_letters): (Vec<_>, Vec<_>) = seen_ones.into_iter().unzip();
         for letter in unseen_letters {

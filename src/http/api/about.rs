@@ -6,7 +6,7 @@ use super::nodes::check_node;
 use super::scope::{Scoped, scoped};
 use crate::access::{PasswordHash, Tag};
 use crate::amqp::table::Table;
-use crate::broker::{COMPATIBLE_VERSION, Publication};
+use crate::broker::Publication;
 use crate::http::app::Call;
 use crate::http::openapi;
 use crate::http::reply::{Failure, Outcome, Reply};
@@ -16,6 +16,7 @@ use crate::http::route::{
     Route,
 };
 use crate::http::schema::{OPEN, Shape, always};
+use crate::names::COMPATIBLE_VERSION;
 use crate::outbox::Wakes;
 use crate::queue::ConnectionId;
 use crate::vhost::DeclareQueue;
@@ -27,10 +28,8 @@ const ALIVENESS_BODY: &[u8] = b"test_message";
 /// The global parameter that names the cluster.
 const CLUSTER_NAME: &str = "cluster_name";
 
-static USER: Shape = Shape::Object(&[
-    always("name", &Shape::Text),
-    always("tags", &Shape::List(&Shape::Text)),
-]);
+static USER: Shape =
+    Shape::Object(&[always("name", &Shape::Text), always("tags", &Shape::List(&Shape::Text))]);
 static NAME: Shape = Shape::Object(&[always("name", &Shape::Text)]);
 static ATTEMPTS: Shape = Shape::List(&Shape::Object(&[
     always("protocol", &Shape::Text),

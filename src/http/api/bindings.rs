@@ -35,10 +35,8 @@ static BINDING: Shape = Shape::Object(&[
     always("properties_key", &Shape::Text),
 ]);
 static PARTIAL: Shape = Shape::Page(&OPEN);
-static BODY: Shape = Shape::Object(&[
-    maybe("routing_key", &Shape::Text),
-    maybe("arguments", &OPEN),
-]);
+static BODY: Shape =
+    Shape::Object(&[maybe("routing_key", &Shape::Text), maybe("arguments", &OPEN)]);
 
 pub(in crate::http) static ROUTES: &[Route] = &[
     Route::get("/api/bindings", Access::Management, Now(all), "Lists all bindings.")
@@ -333,8 +331,7 @@ async fn bind(call: &Call) -> Outcome {
     let arguments = json::to_table(&fields.object("arguments")?)?;
     let Scoped { actor, .. } = scoped(call)?;
     let Ends { source, to } = ends(call);
-    let bound =
-        Bound { source: &source, to: &to, key: key.as_bytes(), arguments: &arguments };
+    let bound = Bound { source: &source, to: &to, key: key.as_bytes(), arguments: &arguments };
     actor.bind(bound, &mut Wakes::default())?;
     call.node().definitions_on_disk().await;
     let destination = quoted(call.parameter("destination").as_bytes());
@@ -346,8 +343,7 @@ async fn unbind(call: &Call) -> Outcome {
     let Scoped { actor, .. } = scoped(call)?;
     let shown = found_one(call)?;
     let Ends { source, to } = ends(call);
-    let bound =
-        Bound { source: &source, to: &to, key: &shown.key, arguments: &shown.arguments };
+    let bound = Bound { source: &source, to: &to, key: &shown.key, arguments: &shown.arguments };
     actor.unbind(bound, &mut Wakes::default())?;
     call.node().definitions_on_disk().await;
     Ok(Reply::done())

@@ -52,14 +52,9 @@ pub(in crate::http) static ROUTES: &[Route] = &[
     )
     .query(list::QUERY)
     .gives(&Shape::Page(&OPEN)),
-    Route::get(
-        "/api/channels/{channel}",
-        Access::Management,
-        Now(get),
-        "Tells of one channel.",
-    )
-    .query(list::COLUMNS)
-    .gives(&CHANNEL),
+    Route::get("/api/channels/{channel}", Access::Management, Now(get), "Tells of one channel.")
+        .query(list::COLUMNS)
+        .gives(&CHANNEL),
 ];
 
 /// A channel and the connection that it is on.

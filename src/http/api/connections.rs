@@ -179,9 +179,7 @@ fn render(node: &str, presence: &Presence, wanted: &Wanted) -> Value {
     object.put("frame_max", identity.frame_max_bytes);
     object.put("channel_max", identity.channel_max);
     object.put("channels", presence.channel_count());
-    object.put_with("client_properties", || {
-        json::from_table(identity.client_properties.view())
-    });
+    object.put_with("client_properties", || json::from_table(identity.client_properties.view()));
     if object.wants("user_provided_name")
         && let Some(name) = presence.user_provided_name()
     {

@@ -121,9 +121,8 @@ fn import_into(call: &Call, target: Target<'_>) -> Outcome {
 /// The body, or the file in it if it is a form.
 fn file(call: &Call) -> Result<Bytes, Failure> {
     let kind = call.headers.get(CONTENT_TYPE);
-    let is_form = |kind: &[u8]| {
-        kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
-    };
+    let is_form =
+        |kind: &[u8]| kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"));
     match kind {
         Some(kind) if is_form(kind.as_bytes()) => {
             let mut request = Request::new(Body::from(call.body.clone()));

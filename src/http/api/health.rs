@@ -68,11 +68,7 @@ pub(in crate::http) static ROUTES: &[Route] = &[
         leaders,
         "Checks that quorum queues of a virtual host have a leader: each has this node.",
     ),
-    check(
-        "/api/health/checks/is-in-service",
-        in_service,
-        "Checks that this node accepts clients.",
-    ),
+    check("/api/health/checks/is-in-service", in_service, "Checks that this node accepts clients."),
     check(
         "/api/health/checks/ready-to-serve-clients",
         in_service,
@@ -177,8 +173,7 @@ fn protocol_listener(call: &Call) -> Outcome {
     active.dedup();
     let asked = call.parameter("protocols");
     let names = asked.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let missing: Vec<_> =
-        names.filter(|name| !active.contains(&&*canonical(name))).collect();
+    let missing: Vec<_> = names.filter(|name| !active.contains(&&*canonical(name))).collect();
     if missing.is_empty() {
         return Reply::json(&json!({"status": "ok", "protocol": asked}));
     }
@@ -203,7 +198,8 @@ fn certificate_expiration(call: &Call) -> Outcome {
     let until = until.saturating_add(i64::from(within) * seconds);
     match certificate_ends_at(call) {
         Some(end) if end < until => {
-            let more = json!({"expired": [{"node": call.node().config.node_name(), "ends_at": end}]});
+            let more =
+                json!({"expired": [{"node": call.node().config.node_name(), "ends_at": end}]});
             unwell("Certificates expiring", more)
         }
         _ => well(),

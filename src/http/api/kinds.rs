@@ -8,17 +8,14 @@ use crate::exchange::ExchangeKind;
 /// The exchange types.
 pub(super) fn exchange_types() -> Vec<Value> {
     let kinds = ExchangeKind::ALL.into_iter();
-    let shown = |kind: ExchangeKind| {
-        json!({"name": kind.name(), "description": description(kind), "enabled": true})
-    };
+    let shown = |kind: ExchangeKind| json!({"name": kind.name(), "description": description(kind), "enabled": true});
     kinds.map(shown).collect()
 }
 
 /// How clients may log in.
 pub(super) fn mechanisms() -> Vec<Value> {
-    let shown = |name: &str| {
-        json!({"name": name, "description": format!("SASL {name}"), "enabled": true})
-    };
+    let shown =
+        |name: &str| json!({"name": name, "description": format!("SASL {name}"), "enabled": true});
     MECHANISMS.split(' ').map(shown).collect()
 }
 

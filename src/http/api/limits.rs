@@ -11,14 +11,10 @@ use crate::http::route::{Access, Handler::Now, Route};
 use crate::http::schema::{OPEN, Shape, always};
 use crate::vhost::{VhostLimit, VirtualHost};
 
-static OF_VHOST: Shape = Shape::List(&Shape::Object(&[
-    always("vhost", &Shape::Text),
-    always("value", &OPEN),
-]));
-static OF_USER: Shape = Shape::List(&Shape::Object(&[
-    always("user", &Shape::Text),
-    always("value", &OPEN),
-]));
+static OF_VHOST: Shape =
+    Shape::List(&Shape::Object(&[always("vhost", &Shape::Text), always("value", &OPEN)]));
+static OF_USER: Shape =
+    Shape::List(&Shape::Object(&[always("user", &Shape::Text), always("value", &OPEN)]));
 static BODY: Shape = Shape::Object(&[always("value", &Shape::Integer)]);
 
 pub(in crate::http) static ROUTES: &[Route] = &[
@@ -99,8 +95,9 @@ fn of_vhost(vhost: &VirtualHost) -> Option<Value> {
         (VhostLimit::MaxQueues, limits.max_queues),
     ];
     let limits = limits.into_iter();
-    let value: Map<_, _> =
-        limits.filter_map(|(limit, value)| Some((limit.name().to_owned(), value?.into()))).collect();
+    let value: Map<_, _> = limits
+        .filter_map(|(limit, value)| Some((limit.name().to_owned(), value?.into())))
+        .collect();
     (!value.is_empty()).then(|| json!({"vhost": &**vhost.name(), "value": value}))
 }
 

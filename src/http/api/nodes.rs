@@ -4,13 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::kinds;
 use crate::alarm::Alarm;
-use crate::broker::COMPATIBLE_VERSION;
 use crate::clock;
 use crate::http::app::{App, Call};
 use crate::http::list::{self, Object, Wanted};
 use crate::http::reply::{Failure, Outcome, Reply};
 use crate::http::route::{Access, Handler::Now, Route};
 use crate::http::schema::{Field, OPEN, Shape, always, maybe};
+use crate::names::COMPATIBLE_VERSION;
 use crate::queue::QueueKind;
 use crate::stats::ChurnCounts;
 use crate::{descriptors, disk, memory};
@@ -18,11 +18,8 @@ use crate::{descriptors, disk, memory};
 /// Tasks that are there beside those of connections: listeners, timers, signals.
 const TASKS_BESIDE: usize = 64;
 
-static QUERY: &[Field] = &[
-    maybe("columns", &Shape::Text),
-    maybe("memory", &Shape::Flag),
-    maybe("binary", &Shape::Flag),
-];
+static QUERY: &[Field] =
+    &[maybe("columns", &Shape::Text), maybe("memory", &Shape::Flag), maybe("binary", &Shape::Flag)];
 static NODE: Shape = Shape::Object(&[
     always("name", &Shape::Text),
     always("running", &Shape::Flag),
@@ -181,10 +178,8 @@ fn memory_of(app: &App) -> Value {
     }
     let unwritten = app.node.store.figures().waiting_bytes;
     let known = classic + quorum + unwritten;
-    let mut parts: Map<String, Value> = NOT_TOLD_APART
-        .iter()
-        .map(|part| ((*part).to_owned(), 0.into()))
-        .collect();
+    let mut parts: Map<String, Value> =
+        NOT_TOLD_APART.iter().map(|part| ((*part).to_owned(), 0.into())).collect();
     for (part, bytes) in [
         ("queue_procs", classic),
         ("quorum_queue_procs", quorum),

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{kinds, nodes};
-use crate::broker::COMPATIBLE_VERSION;
 use crate::clock;
 use crate::http::app::Call;
 use crate::http::figures;
@@ -11,6 +10,7 @@ use crate::http::list::{self, Object};
 use crate::http::reply::Outcome;
 use crate::http::route::{Access, Handler::Now, Route};
 use crate::http::schema::{OPEN, Shape, always};
+use crate::names::COMPATIBLE_VERSION;
 use crate::queue::QueueKind;
 use crate::stats::{ChurnCounts, MESSAGE_SERIES, MessageCounts};
 use crate::vhost::VirtualHost;
@@ -80,10 +80,8 @@ fn put_identity(object: &mut Object<'_>, call: &Call) {
     object.put("is_op_policy_updating_enabled", true);
     // Rates are those of the last seconds; nothing older is kept.
     let none: [u64; 0] = [];
-    object.put(
-        "sample_retention_policies",
-        json!({"global": none, "basic": none, "detailed": none}),
-    );
+    object
+        .put("sample_retention_policies", json!({"global": none, "basic": none, "detailed": none}));
     object.put("exchange_types", kinds::exchange_types());
     object.put("statistics_db_event_queue", 0);
 }

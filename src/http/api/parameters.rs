@@ -28,8 +28,7 @@ static PARAMETER: Shape = Shape::Object(&[
     always("name", &Shape::Text),
     always("value", &Shape::Any),
 ]);
-static GLOBAL: Shape =
-    Shape::Object(&[always("name", &Shape::Text), always("value", &Shape::Any)]);
+static GLOBAL: Shape = Shape::Object(&[always("name", &Shape::Text), always("value", &Shape::Any)]);
 static BODY: Shape = Shape::Object(&[always("value", &Shape::Any)]);
 
 pub(in crate::http) static ROUTES: &[Route] = &[

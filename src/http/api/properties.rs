@@ -59,10 +59,7 @@ pub(super) fn encode(object: &Map<String, Value>) -> Result<Vec<u8>, Failure> {
     Ok(properties.encoded())
 }
 
-fn integer<T: TryFrom<u64>>(
-    object: &Map<String, Value>,
-    name: &str,
-) -> Result<Option<T>, Failure> {
+fn integer<T: TryFrom<u64>>(object: &Map<String, Value>, name: &str) -> Result<Option<T>, Failure> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {

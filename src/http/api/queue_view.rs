@@ -175,7 +175,8 @@ fn put_rest(object: &mut Object<'_>, statistics: &QueueStatistics) {
 /// `null` beyond the last bound that is kept.
 fn quantiles(statistics: &QueueStatistics) -> Value {
     let counts = &statistics.waits;
-    let quantile = |share: f64| counts.quantile(share, &WAIT_BOUNDS_MS).map_or(Value::Null, Value::from);
+    let quantile =
+        |share: f64| counts.quantile(share, &WAIT_BOUNDS_MS).map_or(Value::Null, Value::from);
     let all = QUANTILES.iter().map(|(share, name)| ((*name).to_owned(), quantile(*share)));
     Value::Object(all.collect())
 }

@@ -62,14 +62,9 @@ pub(in crate::http) static ROUTES: &[Route] = &[
     )
     .query(list::QUERY)
     .gives(&Shape::Page(&OPEN)),
-    Route::get(
-        "/api/queues/{vhost}/{queue}",
-        Access::Visible,
-        Now(get),
-        "Tells of one queue.",
-    )
-    .query(list::COLUMNS)
-    .gives(&QUEUE),
+    Route::get("/api/queues/{vhost}/{queue}", Access::Visible, Now(get), "Tells of one queue.")
+        .query(list::COLUMNS)
+        .gives(&QUEUE),
     Route::put(
         "/api/queues/{vhost}/{queue}",
         Access::Member,

@@ -227,8 +227,7 @@ fn bulk_delete(call: &Call) -> Outcome {
     let mut known = hashbrown::HashSet::new();
     for name in names {
         let found = name.as_str().filter(|name| call.node().access.user(name).is_some());
-        let found =
-            found.ok_or_else(|| Failure::bad_request(json!(["no_such_user", name])))?;
+        let found = found.ok_or_else(|| Failure::bad_request(json!(["no_such_user", name])))?;
         known.insert(found);
     }
     for name in known {

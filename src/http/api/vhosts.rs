@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::change::{kept, not_his_vhost, protected, tags};
-use super::permissions::{PERMISSION, TOPIC_PERMISSION, permissions_where, topic_permissions_where};
+use super::permissions::{
+    PERMISSION, TOPIC_PERMISSION, permissions_where, topic_permissions_where,
+};
 use crate::broker::Node;
 use crate::http::app::Call;
 use crate::http::list::{self, Object, Wanted};
@@ -141,8 +143,7 @@ fn render(node: &Node, vhost: &VirtualHost, wanted: &Wanted, counts: bool) -> Va
     let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
     object.put("tags", tags.clone());
     object.put("default_queue_type", kind);
-    let metadata =
-        json!({"description": &**description, "tags": tags, "default_queue_type": kind});
+    let metadata = json!({"description": &**description, "tags": tags, "default_queue_type": kind});
     object.put("metadata", metadata);
     object.put("tracing", *tracing);
     object.put("protected_from_deletion", settings.protected);
