@@ -13,7 +13,7 @@
 //!
 //! - [`cli`]: the management commands, a client of the HTTP API
 //! - [`server`]: sessions over sockets; [`http`]: requests over HTTP; [`config`], [`logging`],
-//!   [`signals`]: the process around it
+//!   [`notify`], [`signals`]: the process around it
 //! - [`broker`], [`vhost`], [`access`], [`alarm`]: what sessions share
 //! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
@@ -41,6 +41,7 @@ pub mod logging;
 pub mod memory;
 pub mod message;
 mod names;
+pub mod notify;
 pub mod outbox;
 pub mod pattern;
 pub mod policy;

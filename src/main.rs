@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use warren::cli::Line;
 use warren::config::{Command, Config, Dump, Options};
+use warren::notify::{self, Progress};
 use warren::signals::{Signals, Wish};
 use warren::store::DumpOptions;
 use warren::{Broker, StartError, descriptors, logging, store};
@@ -61,6 +62,7 @@ async fn serve(config: Config) -> Result<u8, StartError> {
     announce("http", broker.http_addresses());
     announce("https", broker.https_addresses());
     announce("metrics", broker.metrics_addresses());
+    notify::tell(Progress::Ready);
     let signal = loop {
         match signals.next().await {
             // What is wrong is in the log, and all goes on as it was.
@@ -68,6 +70,7 @@ async fn serve(config: Config) -> Result<u8, StartError> {
             Wish::End(signal) => break signal,
         }
     };
+    notify::tell(Progress::Stopping);
     info!(?signal, "stopping; a second signal ends at once");
     match signals.unless(broker.stop()).await {
         Ok(()) => Ok(0),

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("memory", &[]),
     ("names", &[]),
     ("signals", &[]),
+    ("notify", &[]),
     ("descriptors", &[]),
     ("disk", &[]),
     ("alarm", &[]),

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 const RULE: &str = "must be none, or addresses and networks such as 10.0.0.7, 10.0.0.0/8 or \
                     fd00::/8, separated by commas";
@@ -43,27 +44,30 @@ pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {
     if text == "none" {
         return Ok(Vec::new());
     }
-    text.split(',').map(|part| network(part.trim())).collect()
+    text.split(',').map(|part| part.trim().parse()).collect()
 }
 
-fn network(text: &str) -> Result<Network, String> {
-    let wrong = || format!("`{text}` is no network: {RULE}");
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let address = address.to_canonical();
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let prefix_bits = match bits {
-        None => most,
-        // No signs: they mean nothing here.
-        Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => {
-            bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(wrong)?
-        }
-        Some(_) => return Err(wrong()),
-    };
-    Ok(Network { address, prefix_bits })
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no network: {RULE}");
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = match bits {
+            None => most,
+            // No signs: they mean nothing here.
+            Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => {
+                bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(wrong)?
+            }
+            Some(_) => return Err(wrong()),
+        };
+        Ok(Self { address, prefix_bits })
+    }
 }
 
 #[cfg(test)]

@@ -501,7 +501,7 @@ mod tests {
             ("disk-free-limit", "1TB", "50%"),
             ("log-format", "json", "JSON"),
             ("listen-tls", "none", "5671"),
-            ("listen-tls", "localhost", "off"),
+            ("listen-tls", "localhost", "5671"),
             ("http-tls", "127.0.0.1:0", ""),
             ("tls-cert", "none", ""),
             ("tls-verify", "required", "yes"),

@@ -30,7 +30,8 @@ const LINGER: Duration = Duration::from_secs(3);
 /// What a lingering client sends is dropped, and after this much the connection with it.
 const LINGER_MAX_BYTES: usize = 1024 * 1024;
 
-/// Room for connections. Full, nothing is accepted; the system's backlog holds who comes.
+/// Room for connections, whatever they come by. Full, each listener accepts one more, which waits;
+/// the system's backlog holds who comes then.
 #[derive(Debug)]
 pub(super) struct Slots {
     free: Arc<Semaphore>,
@@ -86,9 +87,10 @@ async fn next(
     listener: &TcpListener,
     slots: &Slots,
 ) -> io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
-    let Some(slot) = slots.take().await else { return Ok(None) };
+    // In this order: a listener that nobody comes to would keep a slot from the others.
     let (stream, peer) = listener.accept().await?;
-    Ok(Some((stream, peer, slot)))
+    let slot = slots.take().await;
+    Ok(slot.map(|slot| (stream, peer, slot)))
 }
 
 /// Somebody who has connected.

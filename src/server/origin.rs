@@ -64,9 +64,10 @@ async fn read_header(stream: &mut TcpStream) -> io::Result<Header> {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
             Step::Needs(more) => {
-                let at = read.len();
-                read.resize(at + more, 0);
-                stream.read_exact(read.get_mut(at..).unwrap_or_default()).await?;
+                // Whatever comes is looked at at once: somebody else's first words may be shorter.
+                if (&mut *stream).take(more as u64).read_buf(&mut read).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
             }
         }
     }

@@ -18,6 +18,7 @@ mod expected;
 pub mod handed_out;
 mod handshake;
 mod in_process;
+pub mod log;
 mod methods;
 mod own;
 mod peer;
@@ -25,6 +26,7 @@ pub mod program;
 pub mod queues;
 pub mod random;
 mod replies;
+pub mod tls;
 mod wire;
 
 pub use amq_protocol::{
@@ -41,7 +43,7 @@ pub use self::{
     in_process::Settings,
     methods::*,
     own::OwnBroker,
-    peer::{FRAME_MAX, Peer},
+    peer::{FRAME_MAX, Peer, WAIT_MAX},
     replies::*,
     wire::{
         body_frame, encode_header, encode_method, frame, header_frame, method_frame, properties_of,

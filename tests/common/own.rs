@@ -13,6 +13,7 @@ use warren::{Broker, StartError};
 use super::broker::{Made, STOP_MAX, in_time};
 use super::handshake::Hello;
 use super::peer::Peer;
+use super::tls::Connector;
 
 pub struct OwnBroker {
     pub broker: Broker,
@@ -93,6 +94,24 @@ impl OwnBroker {
     pub async fn peer_with(&self, hello: Hello) -> Peer {
         let mut peer = self.raw().await;
         peer.say_hello(hello).await;
+        peer.open_channel(1).await;
+        peer
+    }
+
+    pub fn tls_address(&self) -> SocketAddr {
+        *self.broker.amqps_addresses().first().expect("the broker listens with TLS")
+    }
+
+    /// A TLS connection on which nothing has been said.
+    pub async fn raw_tls(&self, connector: &Connector) -> Peer {
+        let over = async |stream| connector.over(stream).await.expect("a handshake");
+        Peer::connect_over(self.tls_address(), self.made.clone(), over).await
+    }
+
+    /// A scripted client over TLS that is logged in, with channel 1 open.
+    pub async fn tls_peer(&self, connector: &Connector) -> Peer {
+        let mut peer = self.raw_tls(connector).await;
+        peer.say_hello(Hello::default()).await;
         peer.open_channel(1).await;
         peer
     }

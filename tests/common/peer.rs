@@ -17,7 +17,7 @@ use amq_protocol::{
 };
 use parking_lot::Mutex;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -48,11 +48,16 @@ const TRANSCRIPT_SHOWN: usize = 30;
 /// And of each line, in characters: connection.start is long.
 const LINE_SHOWN: usize = 400;
 
+/// What a peer speaks over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 pub struct Peer {
     pub frame_max: u32,
     /// The frame of the content header that came last, for what the codec does not keep.
     pub last_header: Vec<u8>,
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
     /// Content of which the body is not complete, by channel.
     partial: HashMap<u16, Partial>,
@@ -71,6 +76,15 @@ struct Partial {
 
 impl Peer {
     pub async fn connect(address: SocketAddr, made: Arc<Mutex<Made>>) -> Self {
+        Self::connect_over(address, made, async |stream| stream).await
+    }
+
+    /// The same, over what is made of the socket.
+    pub async fn connect_over<S: Stream + 'static>(
+        address: SocketAddr,
+        made: Arc<Mutex<Made>>,
+        over: impl AsyncFnOnce(TcpStream) -> S,
+    ) -> Self {
         let stream = TcpStream::connect(address).await.expect("the broker takes connections");
         stream.set_nodelay(true).expect("nodelay");
         let stream = stream.into_std().expect("a socket");
@@ -80,7 +94,7 @@ impl Peer {
         Self {
             frame_max: FRAME_MAX,
             last_header: Vec::new(),
-            stream,
+            stream: Box::new(over(stream).await),
             buffer: Vec::new(),
             partial: HashMap::new(),
             inbox: VecDeque::new(),

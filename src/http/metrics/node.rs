@@ -2,7 +2,8 @@
 
 use super::text::{Kind, Name, Text, labels, number};
 use crate::alarm::Alarm;
-use crate::broker::{COMPATIBLE_VERSION, Node, ObjectCounts};
+use crate::broker::{Node, ObjectCounts};
+use crate::names::COMPATIBLE_VERSION;
 use crate::stats::StoreFigures;
 use crate::{clock, descriptors, disk, memory};
 
