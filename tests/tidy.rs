@@ -118,8 +118,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "vhost",
         ],
     ),
-    // The pattern is for `--name --regex` where the broker does not search itself.
-    ("cli", &["config", "pattern", "signals"]),
+    // It asks over HTTP and sees no broker from inside. The pattern is for `--name --regex` where
+    // the broker does not search itself; the hashes of access are for `hash-password`.
+    ("cli", &["access", "config", "pattern", "signals"]),
 ];
 
 /// Files that are no modules of their own: they may name all of them.

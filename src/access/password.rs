@@ -113,6 +113,17 @@ impl PasswordHash {
         Ok(Self::salted(salt, password))
     }
 
+    /// The same by another algorithm than the usual one. `bcrypt` hashes are only read here.
+    pub fn by(algorithm: Algorithm, password: &[u8]) -> Result<Self, BadHash> {
+        if algorithm == Algorithm::Bcrypt {
+            return Err(BadHash::UnknownAlgorithm);
+        }
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|_| BadHash::NoRandomness)?;
+        let octets = [&salt[..], &algorithm.digest(&salt, password)].concat().into();
+        Ok(Self(Hash::Salted { algorithm, octets }))
+    }
+
     fn salted(salt: [u8; SALT_BYTES], password: &[u8]) -> Self {
         let algorithm = Algorithm::default();
         let octets = [&salt[..], &algorithm.digest(&salt, password)].concat().into();

@@ -20,9 +20,19 @@ use crate::config::{self, Options};
 /// All commands, as `warren --help` shows them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Broker", &["serve", "check", "dump"]),
-    ("See into it", &["list", "top"]),
-    ("Tools", &["bench", "completions", "man"]),
+    ("See into it", &["status", "health", "list", "show", "explain", "top"]),
+    ("Queues, exchanges, bindings", &["declare", "bind", "unbind", "delete", "purge"]),
+    ("Messages", &["publish", "get"]),
+    ("Administration", &["user", "permission", "vhost", "policy", "limit", "parameter", "close"]),
+    ("Definitions", &["export", "import"]),
+    ("Tools", &["bench", "hash-password", "check-config", "completions", "man"]),
 ];
+
+/// What `warren --help` says of management commands.
+const OF_MANAGEMENT: &str = "\
+Commands that ask a broker take --url, --user, --password-file, --vhost, --format and more, in
+front of the command or behind it, from the environment (WARREN_URL and so on) or from a profile:
+see 'warren status --help', which also tells their exit codes.";
 
 /// What was typed.
 pub enum Line {
@@ -40,7 +50,7 @@ pub struct Management {
 
 enum Task {
     /// With the options that say which broker to talk to and how to show what it says.
-    Online(Online, ConnectOptions, OutputOptions),
+    Online(Box<(Online, ConnectOptions, OutputOptions)>),
     Offline(Offline),
 }
 
@@ -66,11 +76,11 @@ impl Line {
         }
         let matches = command_line().try_get_matches_from(arguments)?;
         let task = match matches.subcommand() {
-            Some((name, inner)) if Online::has_subcommand(name) => Task::Online(
+            Some((name, inner)) if Online::has_subcommand(name) => Task::Online(Box::new((
                 Online::from_arg_matches(&matches)?,
                 ConnectOptions::from_arg_matches(inner)?,
                 OutputOptions::from_arg_matches(inner)?,
-            ),
+            ))),
             Some((name, _)) if Offline::has_subcommand(name) => {
                 Task::Offline(Offline::from_arg_matches(&matches)?)
             }
@@ -85,7 +95,8 @@ impl Management {
     /// Does it, tells what went wrong on standard error, and gives the exit code.
     pub fn run(&self) -> u8 {
         let outcome = match &self.task {
-            Task::Online(command, connect, output) => {
+            Task::Online(online) => {
+                let (command, connect, output) = &**online;
                 let context = connect.context(output, &self.environment);
                 context.and_then(|context| command.run(&context))
             }
@@ -105,16 +116,23 @@ pub fn command_line() -> clap::Command {
     let root = Offline::augment_subcommands(Online::augment_subcommands(config::command_line()));
     let root = root.mut_subcommands(|command| match command.get_name() {
         name if Online::has_subcommand(name) => {
-            let command = OutputOptions::augment_args(ConnectOptions::augment_args(command));
-            command.after_long_help(EXIT_CODES)
+            with_exit_codes(OutputOptions::augment_args(ConnectOptions::augment_args(command)))
         }
-        name if Offline::has_subcommand(name) => command.after_long_help(EXIT_CODES),
+        name if Offline::has_subcommand(name) => with_exit_codes(command),
         _ => command,
     });
     let groups = groups(&root);
     let heading = heading("Options");
     let begin = format!("{{about}}\n\n{{usage-heading}} {{usage}}\n{groups}");
+    let after = root.get_after_help().map(ToString::to_string).unwrap_or_default();
     root.help_template(format!("{begin}\n{heading}\n{{options}}{{after-help}}"))
+        .after_help(format!("{after}\n\n{OF_MANAGEMENT}"))
+}
+
+/// `--help` of a command ends with its examples and the exit codes, `-h` with the examples.
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    command.after_long_help(format!("{examples}\n\n{EXIT_CODES}"))
 }
 
 /// As clap writes its own headings; it takes the style away where there are no colours.

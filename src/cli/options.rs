@@ -15,7 +15,8 @@ use super::failure::Failure;
 use super::output::{Format, Output};
 use super::profile::{Profile, Source};
 use super::prompt;
-use super::secret::{STDIN, Secret};
+use super::secret::{self, STDIN};
+use crate::config::Secret;
 
 /// The broker on this machine.
 const URL_DEFAULT: &str = "http://127.0.0.1:15672";
@@ -153,6 +154,11 @@ impl Environment {
         Self(named.filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect())
     }
 
+    /// All of them, for the broker's configuration.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.0.iter().map(|(name, value)| (name.into(), value.clone()))
+    }
+
     /// The value of a variable that is set and not empty.
     pub(crate) fn get(&self, name: &str) -> Result<Option<String>, Failure> {
         let found = self.0.iter().find(|(known, value)| known == name && !value.is_empty());
@@ -285,16 +291,16 @@ impl ConnectOptions {
         profile: &Profile,
     ) -> Result<Secret, Failure> {
         match (&self.password, &self.password_file) {
-            (Some(password), _) if password == STDIN => return Secret::from_stdin(),
+            (Some(password), _) if password == STDIN => return secret::from_stdin(),
             (Some(password), _) => return Ok(Secret::new(password)),
-            (None, Some(file)) => return Secret::from_file(file),
+            (None, Some(file)) => return secret::from_file(file),
             (None, None) => {}
         }
         if let Some(password) = environment.get(PASSWORD)? {
             return Ok(Secret::new(password));
         }
         if let Some(file) = environment.path(PASSWORD_FILE) {
-            return Secret::from_file(&file);
+            return secret::from_file(&file);
         }
         // The password in a profile is that of its user and must not be sent for another.
         let profile_user = profile.user.as_deref().unwrap_or(USER_DEFAULT);
@@ -304,7 +310,7 @@ impl ConnectOptions {
                 return Ok(Secret::new(password));
             }
             if let Some(file) = &profile.password_file {
-                return Secret::from_file(file);
+                return secret::from_file(file);
             }
         }
         if user == USER_DEFAULT {

@@ -10,7 +10,7 @@ use ratatui::crossterm::terminal;
 
 use super::failure::{Exit, Failure};
 use super::output::escape;
-use super::secret::Secret;
+use crate::config::Secret;
 
 // For commands that delete. (No doc comment: it would become the help of the command.)
 #[derive(clap::Args, Clone, Debug)]

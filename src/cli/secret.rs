@@ -1,73 +1,49 @@
-//! A password on its way from where it was given to the header of a request.
-//!
-//! It has no `Display`, and its `Debug` shows nothing, so that it cannot end up in a message.
+//! Reading passwords from where they are given, without ever showing what was read.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::failure::Failure;
+use crate::config::Secret;
 
 /// A longer password is most likely a file named by mistake.
 const PASSWORD_MAX_BYTES: u64 = 4096;
 /// Stands for standard input where a file is expected.
 pub(crate) const STDIN: &str = "-";
 
-/// A password.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for a request's header or body and nothing else.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// The first line of standard input.
-    pub(crate) fn from_stdin() -> Result<Self, Failure> {
-        Self::read(&mut io::stdin().lock(), "standard input")
-    }
-
-    /// The first line of a file; `-` is standard input.
-    pub(crate) fn from_file(path: &Path) -> Result<Self, Failure> {
-        if path == Path::new(STDIN) {
-            return Self::from_stdin();
-        }
-        let name = path.display().to_string();
-        let mut file =
-            File::open(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
-        Self::read(&mut file, &name)
-    }
-
-    fn read(input: &mut dyn Read, name: &str) -> Result<Self, Failure> {
-        let mut text = String::new();
-        let read = input.take(PASSWORD_MAX_BYTES + 1).read_to_string(&mut text);
-        // What was read must not be shown, so the error is told without it.
-        let read = read.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => Failure::input(format!("{name}: must be UTF-8")),
-            _ => Failure::input(format!("{name}: {error}")),
-        })?;
-        if read as u64 > PASSWORD_MAX_BYTES {
-            let rule = format!("a password has at most {PASSWORD_MAX_BYTES} bytes");
-            return Err(Failure::input(format!("{name}: {rule}")));
-        }
-        let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() {
-            return Err(Failure::input(format!("{name}: no password in its first line")));
-        }
-        Ok(Self::new(line))
-    }
+/// The first line of standard input.
+pub(crate) fn from_stdin() -> Result<Secret, Failure> {
+    read(&mut io::stdin().lock(), "standard input")
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
+/// The first line of a file; `-` is standard input.
+pub(crate) fn from_file(path: &Path) -> Result<Secret, Failure> {
+    if path == Path::new(STDIN) {
+        return from_stdin();
     }
+    let name = path.display().to_string();
+    let mut file = File::open(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    read(&mut file, &name)
+}
+
+fn read(input: &mut dyn Read, name: &str) -> Result<Secret, Failure> {
+    let mut text = String::new();
+    let read = input.take(PASSWORD_MAX_BYTES + 1).read_to_string(&mut text);
+    // What was read must not be shown, so the error is told without it.
+    let read = read.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Failure::input(format!("{name}: must be UTF-8")),
+        _ => Failure::input(format!("{name}: {error}")),
+    })?;
+    if read as u64 > PASSWORD_MAX_BYTES {
+        let rule = format!("a password has at most {PASSWORD_MAX_BYTES} bytes");
+        return Err(Failure::input(format!("{name}: {rule}")));
+    }
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(Failure::input(format!("{name}: no password in its first line")));
+    }
+    Ok(Secret::new(line))
 }
 
 #[cfg(test)]
@@ -75,7 +51,7 @@ mod tests {
     use super::*;
 
     fn read(mut text: &[u8]) -> Result<Secret, Failure> {
-        Secret::read(&mut text, "pw")
+        super::read(&mut text, "pw")
     }
 
     #[test]
@@ -95,6 +71,5 @@ mod tests {
         ] {
             assert_eq!(read(text).expect_err("refused").text, why);
         }
-        assert_eq!(format!("{:?}", Secret::new("x")), "Secret(..)");
     }
 }

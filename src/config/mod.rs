@@ -20,7 +20,8 @@ use std::time::Duration;
 
 pub use error::{ConfigError, Origin};
 pub use network::Network;
-pub use options::{CLIENT_VARIABLES, Command, Dump, Options, command_line, with_command};
+pub use options::{CLIENT_VARIABLES, Command, Dump, Effective, Options};
+pub use options::{command_line, with_command};
 pub use secret::Secret;
 pub use tls::{LoginFrom, TlsConfig, TlsVerify};
 

@@ -134,6 +134,17 @@ pub struct Options {
     environment: Vec<(String, OsString)>,
 }
 
+/// What a setting is in the end.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// Its key in the file.
+    pub key: &'static str,
+    /// Its value as one would type it; hidden if it is a secret.
+    pub value: String,
+    /// Where it was given; nowhere if it is the default.
+    pub origin: Option<Origin>,
+}
+
 /// The name of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Name {
@@ -163,13 +174,7 @@ impl Options {
             Some((_, matches)) => (Name::Serve, flags_of(matches)),
             None => (Name::Serve, Vec::new()),
         };
-        let environment = environment.into_iter().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            (name.starts_with(VARIABLE_PREFIX) && !value.is_empty()).then_some((name, value))
-        });
-        let mut environment: Vec<_> = environment.collect();
-        environment.sort();
-        Self { command, dump, flags, environment }
+        Self { command, dump, flags, environment: ours(environment) }
     }
 
     /// What to do with a configuration that these options gave.
@@ -182,9 +187,42 @@ impl Options {
         }
     }
 
+    /// For a configuration that is looked at and not used: a file, if one is named, and the
+    /// environment.
+    pub fn configured(
+        file: Option<String>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let flags = file.map(|path| (CONFIG_FLAG, path)).into_iter().collect();
+        Self { command: Name::Serve, dump: Dump::default(), flags, environment: ours(environment) }
+    }
+
     /// Puts all sources together, or says what is wrong with the first bad value.
     pub fn check(&self) -> Result<Config, ConfigError> {
         let mut config = Config::default();
+        for given in self.given()? {
+            given.apply(&mut config)?;
+        }
+        Ok(config)
+    }
+
+    /// What every setting is, and who says so. Check first: values are not checked here.
+    pub fn effective(&self) -> Result<Vec<Effective>, ConfigError> {
+        let given = self.given()?;
+        let effective = SETTINGS.iter().map(|setting| {
+            let given = given.iter().rev().find(|given| given.setting.key == setting.key);
+            let text = given.map_or(setting.default, |given| given.text.trim());
+            Effective {
+                key: setting.key,
+                value: if setting.kind == Kind::Secret { HIDDEN } else { text }.to_owned(),
+                origin: given.map(|given| given.origin.clone()),
+            }
+        });
+        Ok(effective.collect())
+    }
+
+    /// All values, the weakest source first.
+    fn given(&self) -> Result<Vec<Given>, ConfigError> {
         let mut given = match self.file()? {
             Some(path) => file::read(&path)?,
             None => Vec::new(),
@@ -200,10 +238,7 @@ impl Options {
                 given.push(Given { setting, text: text.clone(), origin: Origin::Flag });
             }
         }
-        for given in given {
-            given.apply(&mut config)?;
-        }
-        Ok(config)
+        Ok(given)
     }
 
     /// Variables that look like ours and are not: most likely misspelt, but perhaps somebody
@@ -241,6 +276,17 @@ impl Given {
             ConfigError::Value { origin: self.origin, name: name.to_owned(), text, rule }
         })
     }
+}
+
+/// The variables that look like ours and are set, sorted.
+fn ours(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(String, OsString)> {
+    let ours = environment.into_iter().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        (name.starts_with(VARIABLE_PREFIX) && !value.is_empty()).then_some((name, value))
+    });
+    let mut ours: Vec<_> = ours.collect();
+    ours.sort();
+    ours
 }
 
 fn utf8(name: &str, value: &OsString, is_secret: bool) -> Result<String, ConfigError> {

@@ -43,12 +43,8 @@ received --cmessages, or with Ctrl-C.
 PerfTest's options of more than one letter work as well (-ad, -mp, -qa, -qp, -qpf, -qpt). Not here
 are its JSON bodies, variable rates and sizes, polling consumers, and metrics servers.
 
-Exit codes:
-    0  the run went as asked
-    1  a connection or channel was lost, or the messages asked for did not arrive in time
-    2  the command line is wrong
-   69  the broker cannot be reached
-   77  the broker does not let this user in
+The exit code is 1 also if a connection or channel was lost, or the messages asked for were not
+sent or received before the end.
 
 Examples:
   warren bench --time 10

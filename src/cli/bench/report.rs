@@ -103,10 +103,8 @@ pub(super) fn csv_row(
         [figures.sent, figures.returned, figures.confirmed, figures.nacked, figures.received];
     row.extend(counts.map(|count| rate(count, elapsed).to_string()));
     for latencies in [&figures.latency, &figures.confirm_latency] {
-        row.extend(PERCENTILES.iter().map(|(_, percent)| match latencies.is_empty() {
-            true => String::new(),
-            false => latencies.value_at_percentile(*percent).to_string(),
-        }));
+        let told = PERCENTILES.map(|(_, percent)| at(latencies, percent));
+        row.extend(told.map(|us| us.map(|us| us.to_string()).unwrap_or_default()));
     }
     row
 }
@@ -147,7 +145,7 @@ impl Summary<'_> {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
         put("id", self.id.into());
-        put("time_s", (self.elapsed.as_millis() as f64 / 1000.0).into());
+        put("time_s", seconds(self.elapsed).into());
         for (name, count) in [("sent", figures.sent), ("received", figures.received)] {
             put(name, count.into());
             put(&format!("{name}_rate"), rate(count, self.elapsed).into());
@@ -181,9 +179,18 @@ impl Summary<'_> {
 }
 
 fn percentiles(latencies: &Latencies) -> Value {
-    let value = |percent| match latencies.is_empty() {
-        true => Value::Null,
-        false => json!(latencies.value_at_percentile(percent)),
-    };
-    PERCENTILES.iter().map(|(name, percent)| ((*name).to_owned(), value(*percent))).collect()
+    PERCENTILES
+        .iter()
+        .map(|(name, percent)| ((*name).to_owned(), json!(at(latencies, *percent))))
+        .collect()
+}
+
+/// None if there is nothing to take it from.
+fn at(latencies: &Latencies, percent: f64) -> Option<u64> {
+    (!latencies.is_empty()).then(|| latencies.value_at_percentile(percent))
+}
+
+/// With three digits.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
 }

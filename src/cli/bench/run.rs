@@ -210,7 +210,7 @@ impl Run<'_> {
                 },
                 _ = ticks.tick() => {
                     let time = self.started.elapsed();
-                    if !printer.interval((time, time - last), &self.meter.interval()) {
+                    if !printer.interval((time, time.saturating_sub(last)), &self.meter.interval()) {
                         return End::Interrupted;
                     }
                     printer.progress(time, self.meter.sent_and_received());

@@ -16,6 +16,12 @@ pub(crate) enum Written {
     Changed,
 }
 
+impl Written {
+    pub(crate) fn is_created(self) -> bool {
+        self == Self::Created
+    }
+}
+
 /// One answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -66,6 +72,11 @@ impl Answer {
                 let reason = reason.unwrap_or_default();
                 Failure::new(Exit::BrokerFailed, format!("{subject}: HTTP {status} {reason}"))
             }
+            405 => {
+                let reason = reason.unwrap_or_else(|| "HTTP 405".to_owned());
+                let text = format!("{subject}: this broker does not do that ({reason})");
+                Failure::new(Exit::Refused, text)
+            }
             _ => {
                 let reason = reason.unwrap_or_else(|| format!("HTTP {status}"));
                 Failure::new(Exit::Refused, format!("{subject}: {reason}"))
@@ -109,7 +120,8 @@ mod tests {
         for (status, body, code, text) in [
             (400, r#"{"error":"bad_request","reason":"no good"}"#, 1, "queue 'q': no good"),
             (400, r#"{"error":"bad_request","reason":["a",1]}"#, 1, r#"queue 'q': ["a",1]"#),
-            (405, "", 1, "queue 'q': HTTP 405"),
+            (405, "", 1, "queue 'q': this broker does not do that (HTTP 405)"),
+            (412, "", 1, "queue 'q': HTTP 412"),
             (404, r#"{"error":"x","reason":"Not Found"}"#, 4, "queue 'q': not found"),
             (404, r#"{"error":"x","reason":"no vhost"}"#, 4, "queue 'q': not found (no vhost)"),
             (401, "", 77, "queue 'q': user 'u' at http://h: not authorised"),

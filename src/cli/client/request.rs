@@ -16,7 +16,7 @@ use super::route::Route;
 use super::tls;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::escape;
-use crate::cli::secret::Secret;
+use crate::config::Secret;
 
 /// An answer may be so large: an export of a hundred thousand queues has some dozens of MiB.
 const ANSWER_MAX_BYTES: u64 = 512 * 1024 * 1024;
@@ -62,11 +62,6 @@ impl Client {
         let credentials = format!("{user}:{}", password.reveal());
         let authorization = Secret::new(format!("Basic {}", STANDARD.encode(credentials)));
         Ok(Self { agent: Agent::new_with_config(config), endpoint, user, authorization, verbose })
-    }
-
-    /// Where it asks, for messages.
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
     }
 
     /// As whom it asks.
@@ -148,20 +143,18 @@ impl Client {
             .method(method)
             .uri(&url)
             .header("authorization", self.authorization.reveal())
-            .header("accept", "application/json");
+            // Some routes of RabbitMQ have pages for browsers only, and are fine otherwise.
+            .header("accept", "application/json, */*;q=0.1");
         if let Some(reason) = reason {
-            request = request.header("x-reason", reason);
+            request = request.header("x-reason", reason.as_bytes());
         }
-        let answer = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json");
-                let request = request.body(body.to_string()).map_err(Error::Http);
-                request.and_then(|request| self.agent.run(request))
-            }
-            None => {
-                let request = request.body(()).map_err(Error::Http);
-                request.and_then(|request| self.agent.run(request))
-            }
+        let answer = if let Some(body) = body {
+            let request = request.header("content-type", "application/json");
+            let request = request.body(body.to_string()).map_err(Error::Http);
+            request.and_then(|request| self.agent.run(request))
+        } else {
+            let request = request.body(()).map_err(Error::Http);
+            request.and_then(|request| self.agent.run(request))
         };
         let mut answer = answer.map_err(|error| self.unanswered(route, &error))?;
         let status = answer.status().as_u16();

@@ -112,13 +112,10 @@ impl List {
         listing: &Listing,
         vhost: Option<&str>,
     ) -> Result<Vec<Value>, Failure> {
+        let has_name = self.name.as_ref().map(|name| matcher(name, self.regex)).transpose()?;
         let route = route(listing, vhost);
-        let Value::Array(rows) = context.client.get(&route)? else {
-            return Err(no_list(route.subject()));
-        };
-        let mut rows = of_vhost(rows, vhost);
-        if let Some(name) = &self.name {
-            let has_name = matcher(name, self.regex)?;
+        let mut rows = of_vhost(rows(context.client.get(&route)?, route.subject())?, vhost);
+        if let Some(has_name) = has_name {
             rows.retain(|row| {
                 let mut named = NAME_PATHS.iter().filter_map(|path| at_path(row, path));
                 named.next().and_then(Value::as_str).is_some_and(&has_name)
@@ -170,6 +167,14 @@ fn page_of(answer: Value, subject: &str) -> Result<(Vec<Value>, u64), Failure> {
             }
             _ => Err(no_list(subject)),
         },
+        _ => Err(no_list(subject)),
+    }
+}
+
+/// The rows of an answer that must be a list.
+pub(crate) fn rows(answer: Value, subject: &str) -> Result<Vec<Value>, Failure> {
+    match answer {
+        Value::Array(rows) => Ok(rows),
         _ => Err(no_list(subject)),
     }
 }

@@ -1,5 +1,7 @@
 //! Texts from outside made harmless: what a terminal would obey is written out instead.
 
+use std::fmt::Write;
+
 /// Writes out control characters, and those that change the direction or the lines of a text.
 pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -29,7 +31,8 @@ pub(crate) fn in_json(text: &str) -> String {
             '\n' => safe.push(c),
             c if is_obeyed(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    safe.push_str(&format!("\\u{unit:04x}"));
+                    // Writing to a string does not fail.
+                    let _ = write!(safe, "\\u{unit:04x}");
                 }
             }
             c => safe.push(c),

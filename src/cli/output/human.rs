@@ -44,10 +44,10 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 /// A span, in its two largest units.
 pub(crate) fn duration_ms(ms: f64) -> String {
-    let seconds = (ms / 1000.0) as u64;
+    let seconds = (ms / 1000.0) as i64;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match seconds {
-        0 => format!("{ms:.0} ms"),
+        ..=0 => format!("{ms:.0} ms"),
         1..60 => format!("{seconds} s"),
         60..3600 => format!("{minutes} min {} s", seconds % 60),
         3600..86_400 => format!("{hours} h {minutes} min"),

@@ -9,6 +9,7 @@ mod escape;
 mod human;
 mod table;
 
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use clap::ValueEnum;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 pub(crate) use cell::at_path;
 pub(crate) use column::{Column, Kind};
 pub(crate) use escape::escape;
-pub(crate) use human::{bytes, duration_ms, time_ms};
+pub(crate) use human::{bytes, duration_ms};
 
 use super::failure::Failure;
 
@@ -73,9 +74,9 @@ impl Output {
         self.format
     }
 
-    /// Whether a person looks at it right now.
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.is_terminal
+    /// Whether only some columns were asked for.
+    pub(crate) fn has_columns(&self) -> bool {
+        !self.columns.is_empty()
     }
 
     /// Whether there are colours.
@@ -147,7 +148,8 @@ impl Output {
             let mut text = table::fields(&fields, object, self.is_terminal);
             for section in sections {
                 let name = self.paint(Style::Bold, section.name);
-                text.push_str(&format!("\n{name} ({})\n", section.rows.len()));
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "\n{name} ({})", section.rows.len());
                 if !section.rows.is_empty() {
                     text += &table::aligned(section.columns, section.rows, self.is_terminal);
                 }
@@ -203,6 +205,7 @@ impl Output {
     }
 
     /// Writes octets as they are.
+    #[allow(clippy::unused_self, reason = "where results go is an output's affair")]
     pub(crate) fn print_bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
         out.write_all(bytes)?;

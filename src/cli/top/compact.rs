@@ -12,6 +12,8 @@ pub(super) fn cell(value: &Value, kind: Kind) -> String {
     let Some(number) = value.as_f64() else {
         return match value {
             Value::Null => NOTHING.to_owned(),
+            // RabbitMQ's word for it.
+            Value::String(text) if text == "undefined" => NOTHING.to_owned(),
             Value::String(text) => escape(text),
             other => escape(&other.to_string()),
         };

@@ -39,8 +39,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, paint: Paint) {
     let [left, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(lists);
     let consumers = consumers_of(&detail.queue);
-    draw_lines(frame, left, ("Consumers", &consumers), paint);
-    draw_lines(frame, right, ("Bindings", &bindings_of(detail)), paint);
+    draw_lines(frame, left, "Consumers", &consumers);
+    draw_lines(frame, right, "Bindings", &bindings_of(detail));
 }
 
 fn figures_of(queue: &Value, paint: Paint) -> Vec<Line<'static>> {
@@ -94,7 +94,7 @@ fn draw_curve(frame: &mut Frame<'_>, area: Rect, (name, rates): (&str, &[f64]), 
     let now = rates.last().copied().unwrap_or_default();
     let most = rates.iter().copied().fold(0.0, f64::max);
     let told = format!("{name} {} (most {})", compact::rate(now), compact::rate(most));
-    frame.render_widget(Paragraph::new(Line::styled(told, paint.bold())), title);
+    frame.render_widget(Paragraph::new(Line::styled(told, Paint::bold())), title);
     // The newest stand on the right; tenths, so that slow queues have a curve too.
     let skipped = rates.len().saturating_sub(usize::from(curve.width));
     let tenths = rates.iter().skip(skipped).map(|rate| (rate * 10.0) as u64);
@@ -104,8 +104,8 @@ fn draw_curve(frame: &mut Frame<'_>, area: Rect, (name, rates): (&str, &[f64]), 
     );
 }
 
-fn draw_lines(frame: &mut Frame<'_>, area: Rect, (title, texts): (&str, &[String]), paint: Paint) {
-    let mut lines = vec![Line::styled(format!("{title} ({})", texts.len()), paint.bold())];
+fn draw_lines(frame: &mut Frame<'_>, area: Rect, title: &str, texts: &[String]) {
+    let mut lines = vec![Line::styled(format!("{title} ({})", texts.len()), Paint::bold())];
     let room = usize::from(area.height).saturating_sub(1);
     let shown = if texts.len() > room { room.saturating_sub(1) } else { texts.len() };
     lines.extend(texts.iter().take(shown).map(|text| Line::from(text.clone())));

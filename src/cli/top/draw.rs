@@ -36,11 +36,11 @@ impl Paint {
         self.coloured(Color::Cyan)
     }
 
-    pub(super) fn bold(self) -> Style {
+    pub(super) fn bold() -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    pub(super) fn chosen(self) -> Style {
+    pub(super) fn chosen() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
@@ -68,18 +68,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, paint: Paint) {
     if app.detail.is_some() {
         detail::draw(frame, middle, app, paint);
     } else {
-        draw_list(frame, middle, app, paint);
+        draw_list(frame, middle, app);
     }
     draw_foot(frame, foot, app, paint);
     if app.is_help {
-        help::draw(frame, paint);
+        help::draw(frame);
     }
 }
 
 fn draw_tabs(frame: &mut Frame<'_>, area: Rect, app: &App, paint: Paint) {
     let mut spans = Vec::new();
     for (number, tab) in (1..).zip(TABS) {
-        let style = if tab == app.tab { paint.chosen() } else { Style::new() };
+        let style = if tab == app.tab { Paint::chosen() } else { Style::new() };
         spans.push(Span::styled(format!(" {number} {} ", tab.title()), style));
     }
     if let Some(vhost) = &app.vhost {
@@ -99,7 +99,7 @@ fn draw_tabs(frame: &mut Frame<'_>, area: Rect, app: &App, paint: Paint) {
     }
 }
 
-fn draw_list(frame: &mut Frame<'_>, area: Rect, app: &App, paint: Paint) {
+fn draw_list(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let columns = app.tab.columns();
     let (sorted, reverse) = app.sort();
     let names = columns.iter().enumerate().map(|(at, shown)| {
@@ -115,14 +115,14 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, app: &App, paint: Paint) {
         let cells = columns
             .iter()
             .map(|shown| aligned(cell(shown.column.value(row), shown.column.kind), shown));
-        let style = if at == app.selected { paint.chosen() } else { Style::new() };
+        let style = if at == app.selected { Paint::chosen() } else { Style::new() };
         Row::new(cells).style(style)
     });
     let widths = columns.iter().map(|shown| match shown.width {
         Width::Fixed(width) => Constraint::Length(width),
         Width::Share(share) => Constraint::Fill(share),
     });
-    let table = Table::new(lines, widths).header(Row::new(names).style(paint.bold()));
+    let table = Table::new(lines, widths).header(Row::new(names).style(Paint::bold()));
     frame.render_widget(table, area);
 }
 

@@ -2,6 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::app::App;
 use super::compact;
 use super::draw::{Paint, told};
 use super::query::Snapshot;
-use crate::cli::output::{Kind, bytes, duration_ms, escape};
+use crate::cli::output::{Kind, duration_ms, escape};
 
 /// Rows it takes.
 pub(super) const HEIGHT: u16 = 4;
@@ -61,9 +62,8 @@ fn resources(node: &Value, paint: Paint) -> Line<'static> {
     if node.is_null() {
         return Line::from("memory, disk and files: only for users with the tag monitoring");
     }
-    let size = |path| bytes(Snapshot::number(node, path));
-    let is_alarm = |path: &str| node.get(path).and_then(Value::as_bool).unwrap_or_default();
-    let style = |path| if is_alarm(path) { paint.bad() } else { ratatui::style::Style::new() };
+    let size = |path| compact::cell(&Snapshot::number(node, path).into(), Kind::Bytes);
+    let style = |path| if Snapshot::flag(node, path) { paint.bad() } else { Style::new() };
     Line::from(vec![
         Span::styled(
             format!("memory {} of {}", size("mem_used"), size("mem_limit")),
@@ -81,7 +81,7 @@ fn counts(overview: &Value) -> Line<'static> {
     let of = |name: &str| told(overview, &format!("object_totals.{name}"));
     let messages = |name: &str| told(overview, &format!("queue_totals.{name}"));
     Line::from(format!(
-        "connections {}  channels {}  queues {}  consumers {}   messages: {} ready, {} unacked",
+        "connections {}  channels {}  queues {}  consumers {}  ready {}  unacked {}",
         of("connections"),
         of("channels"),
         of("queues"),
@@ -102,7 +102,8 @@ fn rates(overview: &Value, paint: Paint) -> Line<'static> {
     ];
     for (name, key) in shown {
         let rate = Snapshot::number(overview, &format!("message_stats.{key}_details.rate"));
-        let style = if key == "drop_unroutable" && rate > 0.0 { paint.bad() } else { paint.bold() };
+        let style =
+            if key == "drop_unroutable" && rate > 0.0 { paint.bad() } else { Paint::bold() };
         spans.push(Span::raw(format!("{name} ")));
         spans.push(Span::styled(compact::cell(&rate.into(), Kind::Rate), style));
         spans.push(Span::raw("  "));

@@ -25,12 +25,12 @@ const KEYS: [(&str, &str); 12] = [
 const WIDTH: u16 = 68;
 
 /// Draws it over what is there.
-pub(super) fn draw(frame: &mut Frame<'_>, paint: Paint) {
+pub(super) fn draw(frame: &mut Frame<'_>) {
     let height = KEYS.len() as u16 + 2;
     let [area] = Layout::vertical([Constraint::Max(height)]).flex(Flex::Center).areas(frame.area());
     let [area] = Layout::horizontal([Constraint::Max(WIDTH)]).flex(Flex::Center).areas(area);
     let lines = KEYS.iter().map(|(keys, what)| Line::from(format!(" {keys:<20}{what}")));
-    let block = Block::bordered().title(" Keys ").title_style(paint.bold());
+    let block = Block::bordered().title(" Keys ").title_style(Paint::bold());
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()).block(block), area);
 }

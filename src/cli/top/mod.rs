@@ -22,6 +22,7 @@ use std::time::Duration;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::text::Span;
 
 use self::app::App;
 use self::draw::Paint;
@@ -132,8 +133,13 @@ fn picture(app: &App, (width, height): (u16, u16)) -> Result<String, Failure> {
 fn text_of(buffer: &Buffer) -> String {
     let mut text = String::new();
     for row in 0..buffer.area.height {
-        let cells = (0..buffer.area.width).filter_map(|column| buffer.cell((column, row)));
-        let line: String = cells.map(ratatui::buffer::Cell::symbol).collect();
+        let mut line = String::new();
+        let mut column = 0;
+        while let Some(cell) = buffer.cell((column, row)) {
+            line.push_str(cell.symbol());
+            // What is wide covers the next cell too.
+            column += Span::raw(cell.symbol()).width().max(1) as u16;
+        }
         text.push_str(line.trim_end());
         text.push('\n');
     }

@@ -57,7 +57,7 @@ impl Query {
     /// Asks for all of it.
     pub(super) fn ask(&self, client: &Client) -> Result<Snapshot, Failure> {
         let overview = client.get(&Route::new("the overview", &["overview"]))?;
-        let node = self.node(client, &overview)?;
+        let node = node(client, &overview)?;
         let (rows, count, pages) = self.page(client.get(&self.route())?)?;
         let detail = self.detail(client)?;
         Ok(Snapshot { query: self.clone(), overview, node, rows, count, pages, detail })
@@ -75,13 +75,11 @@ impl Query {
         let number = |path| answer.get(path).and_then(Value::as_u64);
         let count = number("filtered_count").unwrap_or_default();
         let pages = usize::try_from(number("page_count").unwrap_or(1)).unwrap_or(usize::MAX);
-        match answer.get_mut("items").map(Value::take) {
-            Some(Value::Array(rows)) => Ok((rows, count, pages.max(1))),
-            _ => {
-                let what = self.tab.part();
-                Err(Failure::protocol(format!("{what}: the answer is no page of a list")))
-            }
+        if let Some(Value::Array(rows)) = answer.get_mut("items").map(Value::take) {
+            return Ok((rows, count, pages.max(1)));
         }
+        let what = self.tab.part();
+        Err(Failure::protocol(format!("{what}: the answer is no page of a list")))
     }
 
     fn route(&self) -> Route {
@@ -108,20 +106,6 @@ impl Query {
         route.query("name", &self.filter).query("use_regex", "false")
     }
 
-    /// The node that answers; none if this user may not see nodes.
-    fn node(&self, client: &Client, overview: &Value) -> Result<Value, Failure> {
-        let route = Route::new("nodes", &["nodes"]).query("columns", NODE_COLUMNS);
-        let nodes = match client.get(&route) {
-            Ok(Value::Array(nodes)) => nodes,
-            Ok(_) => Vec::new(),
-            Err(failure) if failure.exit == Exit::NotPermitted => Vec::new(),
-            Err(failure) => return Err(failure),
-        };
-        let answering = overview.get("node");
-        let ours = nodes.iter().find(|node| node.get("name") == answering);
-        Ok(ours.or(nodes.first()).cloned().unwrap_or_default())
-    }
-
     fn detail(&self, client: &Client) -> Result<Option<Detail>, Failure> {
         let Some((vhost, name)) = &self.detail else { return Ok(None) };
         let subject = format!("queue '{name}' in vhost '{vhost}'");
@@ -137,6 +121,20 @@ impl Query {
         };
         Ok(Some(Detail { queue, bindings }))
     }
+}
+
+/// The node that answers; none if this user may not see nodes.
+fn node(client: &Client, overview: &Value) -> Result<Value, Failure> {
+    let route = Route::new("nodes", &["nodes"]).query("columns", NODE_COLUMNS);
+    let nodes = match client.get(&route) {
+        Ok(Value::Array(nodes)) => nodes,
+        Ok(_) => Vec::new(),
+        Err(failure) if failure.exit == Exit::NotPermitted => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    let answering = overview.get("node");
+    let ours = nodes.iter().find(|node| node.get("name") == answering);
+    Ok(ours.or(nodes.first()).cloned().unwrap_or_default())
 }
 
 impl Snapshot {
