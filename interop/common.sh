@@ -38,3 +38,11 @@ check_python() {
   export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$PWD:$PWD/../python"
   exec "$INTEROP_CACHE/$1/bin/python" checks.py "${@:2}"
 }
+
+# install_cargo CRATE VERSION BINARY: installs the crate's binary if it is not this version already.
+install_cargo() {
+  local said=''
+  said=$("$3" --version 2>/dev/null) || true
+  [[ "$said" != *" $2" ]] || return 0
+  cargo install --quiet --locked --version "=$2" --root "${3%/bin/*}" "$1"
+}
