@@ -425,6 +425,9 @@ fn version_and_help_are_told_on_standard_output() {
     for name in [
         "listen",
         "data-dir",
+        "default-user",
+        "default-password",
+        "loopback-users",
         "log",
         "log-format",
         "max-message-size",

@@ -171,7 +171,9 @@ impl Access {
         let mut gone = Gone::default();
         let removed = self.write().granted.remove_entry(vhost);
         if let Some((vhost, users)) = removed {
-            users.iter().for_each(|(user, granted)| gone.add(&vhost, user, granted));
+            for (user, granted) in &users {
+                gone.add(&vhost, user, granted);
+            }
         }
         gone
     }
@@ -234,7 +236,9 @@ impl State {
 
     fn each(&self, mut see: impl FnMut(&Name, &Name, &Granted)) {
         for (vhost, users) in &self.granted {
-            users.iter().for_each(|(user, granted)| see(vhost, user, granted));
+            for (user, granted) in users {
+                see(vhost, user, granted);
+            }
         }
     }
 }

@@ -112,16 +112,14 @@ fn expand(text: &str, variables: &[(&str, &str)]) -> String {
         let (before, from) = rest.split_at(at);
         expanded.push_str(before);
         let found = variables.iter().find(|(name, _)| from.starts_with(name));
-        match found {
-            Some((name, value)) => {
-                expanded.push_str(&pattern::escape(value));
-                rest = from.get(name.len()..).unwrap_or_default();
-            }
-            None => {
-                expanded.push('{');
-                rest = from.get(1..).unwrap_or_default();
-            }
-        }
+        let taken = if let Some((name, value)) = found {
+            expanded.push_str(&pattern::escape(value));
+            name.len()
+        } else {
+            expanded.push('{');
+            1
+        };
+        rest = from.get(taken..).unwrap_or_default();
     }
     expanded.push_str(rest);
     expanded

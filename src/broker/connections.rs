@@ -122,7 +122,7 @@ impl Node {
         if let Some(limit) = reached(limit, open.of_user(user).channels) {
             return Err(Error::not_allowed(format!(
                 "number of channels opened for user '{user}' has reached the maximum allowed user \
-                 limit of {limit}"
+                 limit of ({limit})"
             )));
         }
         open.set_channels(id, channels + 1);

@@ -269,10 +269,9 @@ impl Given {
                 Origin::Variable => self.setting.variable,
                 Origin::Flag | Origin::File { .. } => self.setting.key,
             };
-            let text = match is_secret {
-                true => HIDDEN.to_owned(),
-                false => self.text.replace(char::is_control, "?"), // the message is one line
-            };
+            // The message is one line.
+            let shown = || self.text.replace(char::is_control, "?");
+            let text = if is_secret { HIDDEN.to_owned() } else { shown() };
             ConfigError::Value { origin: self.origin, name: name.to_owned(), text, rule }
         })
     }

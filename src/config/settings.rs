@@ -233,7 +233,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: "guest",
         help: "Name of the first user, an administrator; made when there are no users",
         kind: Kind::Text,
-        set: |config, text| value::user_name(text).map(|v| config.default_user = v.to_owned()),
+        set: |config, text| value::user_name(text).map(|v| config.default_user = v),
     },
     Setting {
         key: "default-password",

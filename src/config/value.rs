@@ -27,11 +27,11 @@ pub(super) fn not_empty(text: &str) -> Result<&str, String> {
 }
 
 /// The name of a user.
-pub(super) fn user_name(text: &str) -> Result<&str, String> {
+pub(super) fn user_name(text: &str) -> Result<String, String> {
     if text.len() > USER_NAME_MAX_BYTES {
         return Err(format!("must have at most {USER_NAME_MAX_BYTES} octets"));
     }
-    not_empty(text)
+    not_empty(text).map(str::to_owned)
 }
 
 /// Names of users, or `none`.
@@ -39,7 +39,7 @@ pub(super) fn user_names(text: &str) -> Result<Vec<String>, String> {
     if text == "none" {
         return Ok(Vec::new());
     }
-    text.split(',').map(|name| user_name(name.trim()).map(str::to_owned)).collect()
+    text.split(',').map(|name| user_name(name.trim())).collect()
 }
 
 /// A count between two others.

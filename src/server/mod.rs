@@ -149,6 +149,7 @@ impl Builder {
             move || open(config, tls, directory)
         });
         let node = Arc::new(node.await.map_err(StartError::internal)??);
+        // Who is told that it listens can log in after whatever comes next.
         node.definitions_on_disk().await;
         let (phase, _) = watched::channel(Phase::Running);
         // Whatever they come by, connections share what descriptors there are.

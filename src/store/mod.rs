@@ -315,6 +315,12 @@ impl Store {
         seq
     }
 
+    /// What is defined and on disk, as far as it can be read: for tests.
+    #[doc(hidden)]
+    pub fn definitions(&self) -> Vec<Definition> {
+        self.shared.contents.decoded()
+    }
+
     /// The latest change of definitions: once that is settled, so are all before.
     pub fn definitions_seq(&self) -> Seq {
         Seq(self.shared.definitions_seq.load(Ordering::Acquire))

@@ -27,6 +27,7 @@ pub mod queues;
 pub mod random;
 mod replies;
 pub mod tls;
+pub mod users;
 mod wire;
 
 pub use amq_protocol::{
