@@ -15,10 +15,10 @@
 //! - [`server`]: sessions over sockets; [`http`]: requests over HTTP; [`config`], [`logging`],
 //!   [`notify`], [`signals`]: the process around it
 //! - [`broker`], [`vhost`], [`access`], [`alarm`]: what sessions share
+//! - [`definitions`]: all that a broker is set up with, as one JSON document
 //! - [`policy`]: rules for all names that match
 //! - [`exchange`]: keys and headers to destinations; [`queue`]: who gets which message, when
 //! - [`store`]: what survives; [`tls`]: sockets that nobody listens in on
-//! - [`store`]: what survives
 //! - [`stats`]: what all of them count
 //! - [`outbox`], [`message`], [`amqp`], [`error`]: values and octets
 

@@ -1,4 +1,4 @@
-//! Tells the service manager how far the process is, as systemd wants to be told (sd_notify).
+//! Tells the service manager how far the process is, as systemd wants to be told (`sd_notify`).
 //!
 //! One datagram to the socket that the environment names; without one, nothing. Knows nothing of
 //! what the process does.

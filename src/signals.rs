@@ -17,7 +17,8 @@ const EXIT_TERMINATED: u8 = 143;
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    /// None: SIGHUP ends the process as it always does.
+    hang_up: Option<Signal>,
 }
 
 /// What a signal asks for.
@@ -41,17 +42,22 @@ pub enum EndSignal {
 impl Signals {
     /// From here on the three signals no longer end the process by themselves.
     pub fn new() -> io::Result<Self> {
+        let hang_up = Some(signal(SignalKind::hangup())?);
+        Ok(Self { hang_up, ..Self::to_end()? })
+    }
+
+    /// For a command: SIGHUP goes on to end it, since its terminal is gone.
+    pub fn to_end() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
-        let hang_up = signal(SignalKind::hangup())?;
-        Ok(Self { interrupt, terminate, hang_up })
+        Ok(Self { interrupt, terminate, hang_up: None })
     }
 
     /// The next signal.
     pub async fn next(&mut self) -> Wish {
         tokio::select! {
             end = end(&mut self.interrupt, &mut self.terminate) => Wish::End(end),
-            _ = self.hang_up.recv() => Wish::Reload,
+            () = hang_up(self.hang_up.as_mut()) => Wish::Reload,
         }
     }
 
@@ -61,6 +67,13 @@ impl Signals {
             done = work => Ok(done),
             signal = end(&mut self.interrupt, &mut self.terminate) => Err(signal),
         }
+    }
+}
+
+async fn hang_up(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

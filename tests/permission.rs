@@ -59,8 +59,8 @@ fn one(what: impl Into<Outgoing>) -> Vec<Outgoing> {
     vec![what.into()]
 }
 
-/// Things that are there: queue `jobs`, exchanges `logs` and `audit`, each bound to the next. Others
-/// are new.
+/// Things that are there: queue `jobs`, exchanges `logs` and `audit`; `jobs` and `audit` are bound
+/// to `logs`. Others are new.
 const OPERATIONS: &[Operation] = &[
     operation(
         "exchange.declare",
@@ -211,9 +211,9 @@ fn only(needs: &[Need]) -> [String; 3] {
 
 /// Patterns that allow everything but that.
 fn all_but(missing: Need) -> [String; 3] {
-    [Configure, Write, Read].map(|right| match right == missing.0 {
-        true => format!("^(?!{}$)", missing.2.replace('.', "\\.")),
-        false => ".*".to_owned(),
+    [Configure, Write, Read].map(|right| {
+        let but_one = || format!("^(?!{}$)", missing.2.replace('.', "\\."));
+        if right == missing.0 { but_one() } else { ".*".to_owned() }
     })
 }
 
@@ -259,14 +259,12 @@ impl Table {
         let mut refused = None;
         for what in (operation.ask)() {
             peer.send(what).await;
-            match peer.next(1, operation.name).await {
-                Item::Method(AMQPClass::Channel(ChannelMethod::Close(close))) => {
-                    assert_eq!((close.class_id, close.method_id), operation.ids);
-                    assert_eq!(close.reply_code, 403, "{}", operation.name);
-                    refused =
-                        Some(close.reply_text.to_string().replace(&format!("'{vhost}'"), "'v'"));
-                }
-                _ => {}
+            let came = peer.next(1, operation.name).await;
+            if let Item::Method(AMQPClass::Channel(ChannelMethod::Close(close))) = came {
+                assert_eq!((close.class_id, close.method_id), operation.ids);
+                assert_eq!(close.reply_code, 403, "{}", operation.name);
+                let text = close.reply_text.to_string();
+                refused = Some(text.replace(&format!("'{vhost}'"), "'v'"));
             }
         }
         self.broker.node().delete_vhost(vhost).expect("deleted");

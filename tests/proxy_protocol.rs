@@ -1,5 +1,7 @@
 //! Behind a proxy: who has to say for whom it comes, and who may count as local then.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -79,6 +79,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "message",
             "names",
             "outbox",
+            "pattern",
             "policy",
             "queue",
             "start_error",

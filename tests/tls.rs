@@ -1,6 +1,8 @@
 //! AMQP over TLS: versions, certificates of both sides, EXTERNAL, reading files again, and what
 //! hostile or confused clients do to such a port.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::io::ErrorKind;
@@ -15,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use warren::Broker;
+use warren::broker::{NewPassword, UserUpdate};
 use warren::config::{Config, LoginFrom, TlsVerify};
 
 const LOGIN_REFUSED: &str = "ACCESS_REFUSED - Login was refused using authentication mechanism \
@@ -250,11 +253,66 @@ async fn external_logs_in_whom_the_certificate_names() {
         peer.greet().await;
         // What the client calls itself means nothing.
         peer.send_on(0, start_ok("EXTERNAL", b"guest")).await;
-        match goes_in {
-            true => drop(peer.expect_tune().await),
-            false => peer.expect_connection_close(403, LOGIN_REFUSED, (0, 0)).await,
+        if goes_in {
+            peer.expect_tune().await;
+        } else {
+            peer.expect_connection_close(403, LOGIN_REFUSED, (0, 0)).await;
         }
     }
+    broker.stop_and_check().await;
+}
+
+/// A user without a password, who can come by certificate alone.
+#[tokio::test]
+async fn a_user_needs_no_password_for_external() {
+    let (broker, authority, _files) = demanding().await;
+    let node = broker.broker.node();
+    let user = UserUpdate { name: "app".to_owned(), password: NewPassword::Remove, tags: None };
+    node.set_user(user).expect("a user");
+    node.set_permission("/", "app", ".*", ".*", ".*").expect("permissions");
+    let identity = authority.client("app");
+    let connector = Connector::new(&authority, Some(&identity));
+    let mut peer = broker.raw_tls(&connector).await;
+    peer.greet().await;
+    peer.send_on(0, start_ok("EXTERNAL", b"")).await;
+    peer.expect_tune().await;
+    peer.send_on(0, tune_ok(2047, FRAME_MAX, 0)).await;
+    peer.send_on(0, connection_open("/")).await;
+    peer.expect_on(0, connection_open_ok()).await;
+    peer.open_channel(1).await;
+    peer.pass_a_message().await;
+    let open = node.presences();
+    let seen = &open.first().expect("a connection").identity;
+    let tls = seen.tls.as_deref().expect("TLS");
+    let certificate = tls.peer.as_ref().expect("a certificate");
+    assert_eq!((&*seen.user, &*seen.mechanism), ("app", "EXTERNAL"));
+    assert_eq!((tls.protocol, &*tls.key_exchange, tls.hash), ("tlsv1.3", "any", "aead"));
+    assert_eq!(certificate.subject, "CN=app");
+    assert_eq!(certificate.issuer, "CN=The Authority");
+    broker.stop_and_check().await;
+}
+
+#[tokio::test]
+async fn the_http_api_is_served_over_tls() {
+    let authority = Authority::new("The Authority");
+    let files = Files::of(&authority);
+    let broker = OwnBroker::start_with(|config| {
+        files.configure(config, TlsVerify::None);
+        config.tls.http_listen = vec!["127.0.0.1:0".to_owned()];
+    })
+    .await;
+    let address = *broker.broker.https_addresses().first().expect("a listener");
+    let mut stream = Connector::new(&authority, None).connect(address).await.expect("connected");
+    let request = "GET /api/whoami HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n\
+                   Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("taken");
+    let mut came = Vec::new();
+    timeout(WAIT_MAX, stream.read_to_end(&mut came)).await.expect("in time").expect("a clean end");
+    let came = String::from_utf8_lossy(&came);
+    assert!(came.starts_with("HTTP/1.1 200 ") && came.contains("guest"), "{came}");
+    let mut plain = TcpStream::connect(address).await.expect("connected");
+    plain.write_all(request.as_bytes()).await.expect("taken");
+    assert!(all_that_comes(&mut plain).await.len() <= 7, "an alert at most");
     broker.stop_and_check().await;
 }
 
@@ -282,9 +340,10 @@ async fn the_name_is_looked_for_where_it_is_told() {
         let mut peer = broker.raw_tls(&Connector::new(&authority, Some(identity))).await;
         peer.greet().await;
         peer.send_on(0, start_ok("EXTERNAL", b"")).await;
-        match goes_in {
-            true => drop(peer.expect_tune().await),
-            false => peer.expect_connection_close(403, LOGIN_REFUSED, (0, 0)).await,
+        if goes_in {
+            peer.expect_tune().await;
+        } else {
+            peer.expect_connection_close(403, LOGIN_REFUSED, (0, 0)).await;
         }
         broker.stop_and_check().await;
     }
@@ -347,6 +406,8 @@ async fn refused_start(files: &Files, change: impl FnOnce(&mut Config)) -> Strin
     let mut config = Config {
         listen: vec!["127.0.0.1:0".to_owned()],
         data_dir: data.path().to_owned(),
+        http: Vec::new(),
+        metrics: Vec::new(),
         ..Config::default()
     };
     files.configure(&mut config, TlsVerify::Required);

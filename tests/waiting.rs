@@ -133,7 +133,9 @@ async fn a_broker_that_stops_does_not_wait_for_a_reply() {
         }
     };
     tokio::join!(broker.broker.stop(), closes);
-    assert_eq!(store.defined(), ["queue 'jobs' in vhost '/'", "queue 'other' in vhost '/'"]);
+    let mut defined = store.defined();
+    defined.retain(|it| it.starts_with("queue "));
+    assert_eq!(defined, ["queue 'jobs' in vhost '/'", "queue 'other' in vhost '/'"]);
 }
 
 #[tokio::test]

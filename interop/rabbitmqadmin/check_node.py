@@ -1,7 +1,5 @@
 """What the tool shows of the node: overview, memory, plugins, features, health."""
 
-import re
-
 from harness import AMQP_PORT, EX_UNAVAILABLE, HTTP_PORT, check, equal
 
 
@@ -32,15 +30,11 @@ def show_endpoint(t):
 @check
 def show_memory_breakdown(t):
     t.since((4, 0), "all kinds of memory that the tool wants")
-    in_bytes = t.ok("show", "memory_breakdown_in_bytes", "--node", t.node())
-    rows = {cells[0]: cells[1] for cells in
-            (re.findall(r"[^|+]+", line) for line in in_bytes.splitlines()) if len(cells) == 2}
-    rows = {key.strip(): value.strip() for key, value in rows.items()}
-    assert int(rows["total"]) > 1_000_000, rows
-    assert "%" in t.ok("show", "memory_breakdown_in_percent", "--node", t.node())
-    equal(t.ok("nodes", "memory_breakdown_in_bytes", "--node", t.node()).count("\n"),
-          in_bytes.count("\n"))
-    assert "%" in t.ok("nodes", "memory_breakdown_in_percent", "--node", t.node())
+    node = t.node()
+    for group in ("show", "nodes"):
+        in_bytes = t.values(group, "memory_breakdown_in_bytes", "--node", node)
+        assert int(in_bytes["Total (RSS)"]) > 1_000_000, in_bytes
+        assert "%" in t.ok(group, "memory_breakdown_in_percent", "--node", node)
 
 
 @check
@@ -95,7 +89,6 @@ def deprecated_features(t):
     used = t.rows("deprecated_features", "list_used")
     equal(t.rows("list", "deprecated_features_in_use"), used)
     assert {row["name"] for row in used} <= {row["name"] for row in rows}
-    t.ok("health_check", "deprecated_features_in_use")
 
 
 @check

@@ -38,7 +38,7 @@ def vhost_deletion_protection(t):
     t.later(lambda: t.ok("vhosts", "disable_deletion_protection", "--name", name))
     t.ok("vhosts", "enable_deletion_protection", "--name", name)
     equal(t.row("name", name, "vhosts", "list")["protected_from_deletion"], "true")
-    t.refused("412", "vhosts", "delete", "--name", name)
+    t.refused("protected from deletion", "vhosts", "delete", "--name", name)
     t.ok("vhosts", "disable_deletion_protection", "--name", name)
     equal(t.row("name", name, "vhosts", "list")["protected_from_deletion"], "false")
     t.ok("vhosts", "delete", "--name", name)

@@ -4,11 +4,12 @@
 
 use crate::amqp::table::TableView;
 
+/// The mechanism for those whose name is in a certificate that was verified, and offered to nobody
+/// else.
+pub const EXTERNAL: &str = "EXTERNAL";
+
 /// The mechanisms, as `connection.start` offers them.
 pub const MECHANISMS: &str = "PLAIN AMQPLAIN ANONYMOUS";
-
-/// The mechanism for those whose name is in a certificate that was verified; offered to nobody else.
-pub const EXTERNAL: &str = "EXTERNAL";
 
 /// Name and password.
 pub(super) type Credentials<'a> = (&'a [u8], &'a [u8]);

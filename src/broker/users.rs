@@ -186,7 +186,8 @@ impl Node {
         }
         for permission in old {
             self.forget(&Definition::TopicPermission(permission.definition(&vhost, &user)));
-            tracing::info!(%user, %vhost, exchange = %permission.exchange, "topic permission cleared");
+            let exchange = &permission.exchange;
+            tracing::info!(%user, %vhost, %exchange, "topic permission cleared");
         }
         self.access_changed(&vhost, &user);
         Ok(())

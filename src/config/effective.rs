@@ -2,9 +2,10 @@
 //!
 //! Knows nothing of where they came from.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, LoginFrom, TlsVerify};
 
 impl Config {
     /// Settings by the keys of the configuration file, as texts that it would take.
@@ -13,8 +14,8 @@ impl Config {
             LogFormat::Human => "human",
             LogFormat::Json => "json",
         };
-        let file = self.load_definitions.as_ref();
-        let definitions = file.map_or_else(|| "none".to_owned(), |f| f.display().to_string());
+        let tls = &self.tls;
+        let proxies: Vec<_> = self.proxies.iter().map(ToString::to_string).collect();
         let timeout = self.consumer_timeout.map_or_else(|| "0".to_owned(), time);
         vec![
             ("listen", list(&self.listen)),
@@ -22,8 +23,17 @@ impl Config {
             ("metrics", list(&self.metrics)),
             ("http-max-body-size", self.http_max_body_bytes.to_string()),
             ("node-name", self.node_name()),
+            ("listen-tls", list(&tls.listen)),
+            ("http-tls", list(&tls.http_listen)),
+            ("tls-cert", file(tls.certificate.as_deref())),
+            ("tls-key", file(tls.key.as_deref())),
+            ("tls-ca", file(tls.authorities.as_deref())),
+            ("tls-crl", file(tls.revoked.as_deref())),
+            ("tls-verify", verify(tls.verify).to_owned()),
+            ("tls-login-from", login_from(tls.login_from).to_owned()),
+            ("proxy-protocol", list(&proxies)),
             ("data-dir", self.data_dir.display().to_string()),
-            ("load-definitions", definitions),
+            ("load-definitions", file(self.load_definitions.as_deref())),
             ("default-user", self.default_user.clone()),
             ("loopback-users", list(&self.loopback_users)),
             ("log", self.log.clone()),
@@ -44,6 +54,26 @@ impl Config {
 
 fn list(values: &[String]) -> String {
     if values.is_empty() { "none".to_owned() } else { values.join(",") }
+}
+
+fn file(path: Option<&Path>) -> String {
+    path.map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+}
+
+fn verify(verify: TlsVerify) -> &'static str {
+    match verify {
+        TlsVerify::None => "none",
+        TlsVerify::Optional => "optional",
+        TlsVerify::Required => "required",
+    }
+}
+
+fn login_from(from: LoginFrom) -> &'static str {
+    match from {
+        LoginFrom::CommonName => "common-name",
+        LoginFrom::DistinguishedName => "distinguished-name",
+        LoginFrom::SubjectAlternativeName => "subject-alternative-name",
+    }
 }
 
 fn time(time: Duration) -> String {

@@ -119,6 +119,15 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_not_repeated() {
+        let refused = refused("default-password = 31337");
+        assert_eq!(
+            refused,
+            "w.toml, line 1: default-password = (hidden): must be a string in quotes"
+        );
+    }
+
+    #[test]
     fn values_are_strings_numbers_or_lists() {
         assert_eq!(parsed("frame-max = 131_072"), [("frame-max", "131072".to_owned())]);
         assert_eq!(parsed("frame-max = '64KiB'"), [("frame-max", "64KiB".to_owned())]);

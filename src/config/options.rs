@@ -48,6 +48,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0  stopped gracefully by SIGTERM or SIGINT
     2  the command line is wrong
+   65  the definitions to be loaded are wrong
    69  an address cannot be listened on
    70  something inside the broker failed
    73  the data directory cannot be used

@@ -126,7 +126,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: "none",
         help: "Address to listen on for AMQP over TLS; as --listen. Needs --tls-cert and --tls-key",
         kind: Kind::List,
-        set: |config, text| tls::listeners(text, AMQPS_PORT).map(|v| config.tls.listen = v),
+        set: |config, text| {
+            value::addresses_or_none(text, AMQPS_PORT).map(|v| config.tls.listen = v)
+        },
     },
     Setting {
         key: "http-tls",
@@ -135,7 +137,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: "none",
         help: "Address to listen on for the HTTP API over TLS; as --listen-tls",
         kind: Kind::List,
-        set: |config, text| tls::listeners(text, HTTPS_PORT).map(|v| config.tls.http_listen = v),
+        set: |config, text| {
+            config.tls.http_listen = value::addresses_or_none(text, HTTPS_PORT)?;
+            Ok(())
+        },
     },
     Setting {
         key: "tls-cert",
@@ -217,8 +222,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         variable: "WARREN_LOAD_DEFINITIONS",
         placeholder: "FILE",
         default: "none",
-        help: "Definitions, as RabbitMQ exports them, that are imported at every start; if they name \
-               users, the default user is not made",
+        help: "Definitions, as RabbitMQ exports them, that are imported at every start; if they \
+               name users, the default user is not made",
         kind: Kind::Text,
         set: |config, text| {
             let file = value::not_empty(text)?;

@@ -51,14 +51,6 @@ pub enum LoginFrom {
     SubjectAlternativeName,
 }
 
-/// Addresses, or none.
-pub(super) fn listeners(text: &str, port: u16) -> Result<Vec<String>, String> {
-    match text {
-        "none" => Ok(Vec::new()),
-        _ => value::addresses(text, port),
-    }
-}
-
 /// The path of a file, or none.
 pub(super) fn file(text: &str) -> Result<Option<PathBuf>, String> {
     match value::not_empty(text)? {

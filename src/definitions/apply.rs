@@ -67,7 +67,7 @@ impl Checked {
             node.set_global_parameter(name, &value.to_string())
                 .map_err(|error| Refused(format!("global parameter '{name}': {error}")))?;
         }
-        for entry in document.policies.iter() {
+        for entry in &document.policies {
             let name = entry.policy.name();
             node.set_policy(&entry.vhost, entry.policy.as_ref().clone()).map_err(|error| {
                 Refused(format!("policy '{name}' in vhost '{}': {error}", entry.vhost))
@@ -149,9 +149,10 @@ fn apply_queues(node: &Node, document: &Document) -> Result<usize, Refused> {
 /// How many were made, and how many were there. A binding is there if it says the same in JSON: a
 /// client's number of 32 bits comes back as one of 64, and would be another binding otherwise.
 fn apply_bindings(node: &Node, document: &Document) -> Result<(usize, usize), Refused> {
+    let meant: HashSet<&str> = document.bindings.iter().map(|entry| &*entry.vhost).collect();
     let mut there = HashSet::new();
     for vhost in node.vhosts() {
-        if document.bindings.iter().any(|binding| *binding.vhost == **vhost.name()) {
+        if meant.contains(&**vhost.name()) {
             let now = Document::of_vhost(node, &vhost);
             there.extend(now.bindings.iter().map(|entry| binding_to_json(entry).to_string()));
         }

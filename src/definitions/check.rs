@@ -12,12 +12,12 @@ use super::entry::{
 };
 use super::fields::Refused;
 use crate::access::{PasswordHash, Permission, Tag, TopicPermission, UserLimit};
-use crate::amqp::table::TableBuilder;
+use crate::amqp::table::{Table, TableBuilder};
 use crate::broker::{NewPassword, Node, UserUpdate};
 use crate::error::Error;
 use crate::exchange::{Exchange, ExchangeKind, ExchangeSpec};
-use crate::queue::QueueOptions;
-use crate::vhost::{VhostLimit, VhostMetadata};
+use crate::queue::{QueueKind, QueueOptions};
+use crate::vhost::{VhostLimit, VhostMetadata, predeclared};
 
 /// What chooses the type of a queue.
 const QUEUE_TYPE: &str = "x-queue-type";
@@ -39,18 +39,19 @@ pub struct Checked {
 impl Document {
     /// Checks all of it against what there is.
     pub fn check(self, node: &Node) -> Result<Checked, Refused> {
+        let known = Known::of(&self, node);
         let users = self.users.iter().map(user).collect::<Result<_, _>>()?;
         let vhosts = self.vhosts.iter().map(|entry| vhost(node, entry));
         let vhosts = vhosts.collect::<Result<Vec<_>, _>>()?;
         let mut vhost_limits = Vec::new();
         for (vhost, limits) in &self.vhost_limits {
-            self.check_vhost(node, vhost, || format!("limits of vhost '{vhost}'"))?;
+            known.check_vhost(vhost, || format!("limits of vhost '{vhost}'"))?;
             vhost_limits.extend(limits_of_vhost(vhost, limits)?);
         }
-        self.check_permissions(node)?;
+        self.check_permissions(&known)?;
         for entry in &self.policies {
             let what = || format!("policy '{}'", entry.policy.name());
-            self.check_vhost(node, &entry.vhost, what)?;
+            known.check_vhost(&entry.vhost, what)?;
         }
         if let Some(entry) = self.parameters.first() {
             let error = Node::refuse_parameter(&entry.component);
@@ -59,47 +60,54 @@ impl Document {
         }
         let checked =
             Checked { document: self, users, vhosts, vhost_limits, skipped: 0, dangling: 0 };
-        checked.topology(node)
+        checked.topology(node, &known)
     }
 
-    fn check_permissions(&self, node: &Node) -> Result<(), Refused> {
+    fn check_permissions(&self, known: &Known) -> Result<(), Refused> {
         for entry in &self.permissions {
             let what = || format!("permission of user '{}'", entry.user);
-            self.check_vhost(node, &entry.vhost, what)?;
-            self.check_user(node, &entry.user, what)?;
+            known.check_vhost(&entry.vhost, what)?;
+            known.check_user(&entry.user, what)?;
             Permission::new(&entry.configure, &entry.write, &entry.read)
                 .map_err(|bad| Refused(format!("{} in vhost '{}': {bad}", what(), entry.vhost)))?;
         }
         for entry in &self.topic_permissions {
             let what = || format!("topic permission of user '{}'", entry.user);
-            self.check_vhost(node, &entry.vhost, what)?;
-            self.check_user(node, &entry.user, what)?;
+            known.check_vhost(&entry.vhost, what)?;
+            known.check_user(&entry.user, what)?;
             let (vhost, user) = (&entry.vhost, &entry.user);
             TopicPermission::new(vhost, user, &entry.exchange, &entry.write, &entry.read)
                 .map_err(|bad| Refused(format!("{} in vhost '{vhost}': {bad}", what())))?;
         }
         Ok(())
     }
+}
 
-    fn check_vhost(
-        &self,
-        node: &Node,
-        name: &str,
-        what: impl Fn() -> String,
-    ) -> Result<(), Refused> {
-        if node.vhost(name).is_ok() || self.vhosts.iter().any(|vhost| vhost.name == name) {
+/// What may be meant: what there is, and what the file brings.
+struct Known {
+    vhosts: HashSet<String>,
+    users: HashSet<String>,
+}
+
+impl Known {
+    fn of(document: &Document, node: &Node) -> Self {
+        let vhosts = node.vhosts().into_iter().map(|vhost| vhost.name().to_string());
+        let users = node.access.users().into_iter().map(|user| user.name.to_string());
+        Self {
+            vhosts: vhosts.chain(document.vhosts.iter().map(|it| it.name.clone())).collect(),
+            users: users.chain(document.users.iter().map(|it| it.name.clone())).collect(),
+        }
+    }
+
+    fn check_vhost(&self, name: &str, what: impl Fn() -> String) -> Result<(), Refused> {
+        if self.vhosts.contains(name) {
             return Ok(());
         }
         Err(Refused(format!("{}: there is no vhost '{name}', nor one in the file", what())))
     }
 
-    fn check_user(
-        &self,
-        node: &Node,
-        name: &str,
-        what: impl Fn() -> String,
-    ) -> Result<(), Refused> {
-        if node.access.user(name).is_some() || self.users.iter().any(|user| user.name == name) {
+    fn check_user(&self, name: &str, what: impl Fn() -> String) -> Result<(), Refused> {
+        if self.users.contains(name) {
             return Ok(());
         }
         Err(Refused(format!("{}: there is no user '{name}', nor one in the file", what())))
@@ -107,11 +115,11 @@ impl Document {
 }
 
 impl Checked {
-    fn topology(mut self, node: &Node) -> Result<Self, Refused> {
+    fn topology(mut self, node: &Node, known: &Known) -> Result<Self, Refused> {
         let mut names = Names::default();
         let exchanges = std::mem::take(&mut self.document.exchanges);
         for entry in exchanges {
-            self.document.check_vhost(node, &entry.vhost, || entry.to_string())?;
+            known.check_vhost(&entry.vhost, || entry.to_string())?;
             let exists = node.vhost(&entry.vhost).is_ok_and(|v| v.exchange(&entry.name).is_ok());
             if exists || is_given(&entry.name) {
                 self.skipped += 1;
@@ -120,15 +128,20 @@ impl Checked {
             names.exchanges.insert((entry.vhost.clone(), entry.name.clone()), exchange(&entry)?);
             self.document.exchanges.push(entry);
         }
+        let defaults = self.default_types();
         let queues = std::mem::take(&mut self.document.queues);
         for mut entry in queues {
-            self.document.check_vhost(node, &entry.vhost, || entry.to_string())?;
+            known.check_vhost(&entry.vhost, || entry.to_string())?;
             let exists = node.vhost(&entry.vhost).is_ok_and(|v| v.queue(&entry.name).is_ok());
             if exists || is_given(&entry.name) {
                 self.skipped += 1;
                 continue;
             }
-            self.name_type(node, &mut entry);
+            let default = defaults.get(&entry.vhost).copied().unwrap_or_else(|| {
+                let settings = node.vhost_settings(&entry.vhost).ok();
+                settings.and_then(|settings| settings.metadata.default_queue_type)
+            });
+            name_type(&mut entry, default);
             queue(&entry)?;
             names.queues.insert((entry.vhost.clone(), entry.name.clone()));
             self.document.queues.push(entry);
@@ -148,24 +161,12 @@ impl Checked {
         Ok(self)
     }
 
-    /// Names the type of a queue where leaving it out would mean another one.
-    fn name_type(&self, node: &Node, entry: &mut QueueEntry) {
-        let Some(kind) = &entry.kind else { return };
-        if entry.arguments.view().get(QUEUE_TYPE).is_some() {
-            return;
-        }
-        let in_file = self.vhosts.iter().find(|(name, _)| *name == entry.vhost);
-        let default = match in_file {
-            Some((_, metadata)) => metadata.default_queue_type,
-            None => {
-                let settings = node.vhost_settings(&entry.vhost).ok();
-                settings.and_then(|settings| settings.metadata.default_queue_type)
-            }
+    /// The types of queues that name none, by virtual host, as the file has them.
+    fn default_types(&self) -> HashMap<String, Option<QueueKind>> {
+        let kind = |(name, metadata): &(String, VhostMetadata)| {
+            (name.clone(), metadata.default_queue_type)
         };
-        if default.is_some() || kind != "classic" {
-            let builder = TableBuilder::from_view(entry.arguments.view());
-            entry.arguments = builder.long_string(QUEUE_TYPE, kind).build();
-        }
+        self.vhosts.iter().map(kind).collect()
     }
 
     fn check_queue_limits(&self, node: &Node) -> Result<(), Refused> {
@@ -224,16 +225,18 @@ impl Names {
         } || if entry.to_queue {
             self.queues.contains(&in_file(to))
         } else {
-            self.exchanges.contains_key(&in_file(to)) || is_given(to)
+            self.exchanges.contains_key(&in_file(to)) || predeclared(to).is_some()
         };
         let (key, arguments) = (entry.routing_key.as_bytes(), &entry.arguments);
         let existing = vhost.and_then(|vhost| vhost.exchange(&entry.source).ok());
-        let checked = match (&existing, self.exchanges.get(&in_file(&entry.source))) {
+        let checked = match (existing, self.exchanges.get(&in_file(&entry.source))) {
             (Some(source), _) => source.check_key(key, arguments),
             (None, Some(source)) => source.check_key(key, arguments),
-            // Of a virtual host that is not there yet.
-            (None, None) if is_given(&entry.source) => Ok(()),
-            (None, None) => return Ok(Bindable::Dangling),
+            // Perhaps one that every virtual host has, where the virtual host is not there yet.
+            (None, None) => match predeclared(&entry.source) {
+                Some(kind) => given(entry, kind)?.check_key(key, arguments),
+                None => return Ok(Bindable::Dangling),
+            },
         };
         checked.map_err(|why| Refused(format!("{entry}: {why}")))?;
         Ok(if leads_somewhere { Bindable::Yes } else { Bindable::Dangling })
@@ -300,6 +303,19 @@ fn limits_of_vhost(
     limits.iter().map(limit).collect()
 }
 
+/// The source of a binding, if every virtual host has it.
+fn given(entry: &BindingEntry, kind: ExchangeKind) -> Result<Exchange, Refused> {
+    exchange(&ExchangeEntry {
+        vhost: entry.vhost.clone(),
+        name: entry.source.clone(),
+        kind: kind.name().to_owned(),
+        durable: true,
+        auto_delete: false,
+        internal: false,
+        arguments: Table::default(),
+    })
+}
+
 /// The exchange as it would be: made, and bound to nothing.
 fn exchange(entry: &ExchangeEntry) -> Result<Exchange, Refused> {
     let kind = ExchangeKind::from_name(&entry.kind)
@@ -314,6 +330,16 @@ fn exchange(entry: &ExchangeEntry) -> Result<Exchange, Refused> {
         arguments: entry.arguments.clone(),
     };
     Exchange::new(spec).map_err(|error| refused(entry, &error))
+}
+
+/// Names the type of a queue where leaving it out would mean another one.
+fn name_type(entry: &mut QueueEntry, default: Option<QueueKind>) {
+    let Some(kind) = &entry.kind else { return };
+    let is_named = entry.arguments.view().get(QUEUE_TYPE).is_some();
+    if !is_named && (default.is_some() || kind != "classic") {
+        let builder = TableBuilder::from_view(entry.arguments.view());
+        entry.arguments = builder.long_string(QUEUE_TYPE, kind).build();
+    }
 }
 
 fn queue(entry: &QueueEntry) -> Result<(), Refused> {

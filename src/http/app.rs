@@ -33,7 +33,7 @@ use crate::vhost::VirtualHost;
 /// away from messages.
 const WORKING_MAX: usize = 4;
 /// A client has this long to send the whole body of a request.
-const BODY_TIME_MAX: Duration = Duration::from_secs(60);
+const BODY_TIME_MAX: Duration = Duration::from_mins(1);
 /// Parameters of one query; no route knows more than twenty.
 const QUERY_PARAMETERS_MAX: usize = 64;
 
@@ -81,7 +81,6 @@ pub(super) struct Call {
     pub(super) route: &'static Route,
     /// Nobody on routes for everybody.
     caller: Option<Caller>,
-    pub(super) peer: SocketAddr,
     parameters: Vec<(String, String)>,
     query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
@@ -119,19 +118,18 @@ impl App {
                 None => paths.push((route.path, vec![route])),
             }
         }
-        let mut router = Router::new();
-        for (path, routes) in paths {
-            router = router.route(path, self.methods(&routes, open));
-        }
-        let router = router.fallback(|| async { Failure::not_found() });
+        let served = paths.into_iter().fold(Router::new(), |served, (path, rows)| {
+            served.route(path, self.methods(&rows, open))
+        });
+        let served = served.fallback(|| async { Failure::not_found() });
         let panics =
             CatchPanicLayer::custom(|_| Failure::internal(&"a handler panicked").into_response());
         let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
-        let router = router.layer(panics).layer(compression);
-        SECURITY_HEADERS.into_iter().fold(router, |router, (name, value)| {
+        let served = served.layer(panics).layer(compression);
+        SECURITY_HEADERS.into_iter().fold(served, |served, (name, value)| {
             let name = HeaderName::from_static(name);
             let value = HeaderValue::from_static(value);
-            router.layer(SetResponseHeaderLayer::overriding(name, value))
+            served.layer(SetResponseHeaderLayer::overriding(name, value))
         })
     }
 
@@ -198,7 +196,7 @@ impl App {
             self.node.note_watched(clock::now_ms());
         }
         let (app, headers) = (self, parts.headers);
-        let call = Call { app, route, caller, peer, parameters, query, headers, body };
+        let call = Call { app, route, caller, parameters, query, headers, body };
         handle(route.handler, call).await
     }
 

@@ -59,7 +59,7 @@ impl Caller {
             Access::Anyone => return Ok(()),
             Access::Monitoring => allowed(self.user.may_monitor(), "Not monitor user")?,
             Access::Administrator => {
-                allowed(self.user.is_administrator(), "Not administrator user")?
+                allowed(self.user.is_administrator(), "Not administrator user")?;
             }
             Access::Policymaker => {
                 allowed(self.user.may_make_policies(), "Not policymaker user")?;

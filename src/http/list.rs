@@ -191,8 +191,9 @@ fn sort<T>(
     key: &impl Fn(&T) -> (&str, &str),
     render: &impl Fn(&T, &Wanted) -> Value,
 ) {
+    items.sort_by(|a, b| key(a).cmp(&key(b)));
     match call.query("sort").filter(|path| !path.is_empty()) {
-        None => items.sort_by(|a, b| key(a).cmp(&key(b))),
+        None => {}
         Some("name") => items.sort_by(|a, b| key(a).1.cmp(key(b).1)),
         Some(path) => {
             let only = Wanted::only(path);
@@ -278,17 +279,14 @@ impl Page {
         };
         let (page, size) = (number("page")?, number("page_size")?);
         let Some(page) = page else { return Ok(None) };
-        let sized = usize::try_from(size.unwrap_or(PAGE_SIZE_DEFAULT as i64));
-        match (usize::try_from(page), sized) {
-            (Ok(number @ 1..), Ok(size @ 1..=PAGE_SIZE_MAX)) => Ok(Some(Self { number, size })),
-            _ => {
-                let size = size.map_or_else(|| "undefined".to_owned(), |size| size.to_string());
-                let reason =
-                    format!("Invalid pagination parameters: page number {page}, page size {size}");
-                let status = StatusCode::BAD_REQUEST;
-                Err(Failure::new(status, "invalid_pagination_parameters", reason))
-            }
+        let sized = size.map_or(Ok(PAGE_SIZE_DEFAULT), usize::try_from);
+        if let (Ok(number @ 1..), Ok(size @ 1..=PAGE_SIZE_MAX)) = (usize::try_from(page), sized) {
+            return Ok(Some(Self { number, size }));
         }
+        let size = size.map_or_else(|| "undefined".to_owned(), |size| size.to_string());
+        let reason = format!("Invalid pagination parameters: page number {page}, page size {size}");
+        let status = StatusCode::BAD_REQUEST;
+        Err(Failure::new(status, "invalid_pagination_parameters", reason))
     }
 
     fn out_of_range(&self, items: usize) -> Failure {

@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use tokio::time::sleep_until;
 
 use super::caller::Caller;
 use super::reply::Failure;
@@ -76,10 +77,10 @@ impl Logins {
         if let Some(user) = self.recent.find(key, node) {
             return Ok(Caller { user });
         }
-        match self.throttle.turn(peer, Instant::now()) {
-            Ok(wait) if wait.is_zero() => {}
-            Ok(wait) => tokio::time::sleep(wait).await,
-            Err(too_many) => return Err(come_back(too_many.retry_after)),
+        let turn = self.throttle.turn(peer, Instant::now());
+        let turn = turn.map_err(|too_many| come_back(too_many.retry_after))?;
+        if !turn.wait.is_zero() {
+            sleep_until(tokio::time::Instant::now() + turn.wait).await;
         }
         let Credentials { user, password, local } = &credentials;
         match node.access.log_in(user, password, *local).await {

@@ -5,8 +5,6 @@
 //! route does stands in `api/`, one file per kind of object. Knows no AMQP connections: what it
 //! does, it does on behalf of a user through the broker.
 
-#![allow(dead_code, reason = "the rows that use the rest of it come next")]
-
 mod api;
 mod app;
 mod caller;

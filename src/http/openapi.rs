@@ -1,4 +1,4 @@
-//! `/api/openapi.json`: the table of routes as an OpenAPI 3.1 document.
+//! `/api/openapi.json`: the table of routes as an `OpenAPI` 3.1 document.
 //!
 //! Knows only what the rows say.
 

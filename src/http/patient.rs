@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A peer who has not taken a single octet for this long is gone, or means harm.
 const STALL_MAX: Duration = Duration::from_secs(30);
@@ -32,7 +32,8 @@ impl<S> Patient<S> {
             self.stalled = None;
             return Poll::Ready(Ok(written));
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL_MAX)));
+        let stalled =
+            self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALL_MAX)));
         ready!(stalled.as_mut().poll(cx));
         stalled.as_mut().reset(Instant::now() + STALL_MAX);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

@@ -16,8 +16,6 @@ pub(super) enum Shape {
     Flag,
     /// A whole number.
     Integer,
-    /// Any number.
-    Number,
     /// One of these strings.
     OneOf(&'static [&'static str]),
     /// A list.
@@ -75,7 +73,6 @@ impl Shape {
             }
             Self::Flag => json!({"type": "boolean"}),
             Self::Integer => json!({"type": "integer"}),
-            Self::Number => json!({"type": "number"}),
             Self::OneOf(values) => json!({"type": "string", "enum": values}),
             Self::List(of) => json!({"type": "array", "items": of.schema(asked)}),
             Self::Object(fields) => object(fields, asked),

@@ -29,14 +29,14 @@ use super::app::{App, Endpoint, Origin};
 use super::patient::Patient;
 use super::routes;
 use crate::broker::Node;
+use crate::descriptors;
 use crate::start_error::StartError;
 use crate::tls::{self, Tls};
 
-/// Connections of all listeners together. Programs that look after brokers are few; each connection
-/// takes a file descriptor that AMQP could use.
-const CONNECTIONS_MAX: u32 = 512;
 /// A client has this long to send the head of a request, and to think of the next one.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// A handshake takes two round trips.
+const TLS_TIME_MAX: Duration = Duration::from_secs(10);
 /// Octets of a request's head.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// Headers of one request. Browsers and proxies send a dozen or two.
@@ -51,7 +51,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub struct Listeners {
     /// For the whole API.
     pub http: Vec<TcpListener>,
-    /// The same inside TLS.
+    /// The same over TLS, which is configured then.
     pub https: Vec<TcpListener>,
     /// For metrics alone, which everybody may read there.
     pub metrics: Vec<TcpListener>,
@@ -67,6 +67,7 @@ pub struct Http {
     metrics_addresses: Vec<SocketAddr>,
     stopping: watch::Sender<bool>,
     slots: Arc<Semaphore>,
+    connections_max: u32,
 }
 
 impl Http {
@@ -76,24 +77,26 @@ impl Http {
         let addresses = addresses_of(&http)?;
         let tls_addresses = addresses_of(&https)?;
         let metrics_addresses = addresses_of(&metrics)?;
-        let endpoint =
-            |protocol, tls| move |&address: &SocketAddr| Endpoint { protocol, address, tls };
-        endpoints.extend(addresses.iter().map(endpoint("http", false)));
-        endpoints.extend(tls_addresses.iter().map(endpoint("https", true)));
-        endpoints.extend(metrics_addresses.iter().map(endpoint("http/prometheus", false)));
+        let endpoint = |protocol| move |&address| Endpoint { protocol, address, tls: false };
+        endpoints.extend(addresses.iter().map(endpoint("http")));
+        endpoints.extend(metrics_addresses.iter().map(endpoint("http/prometheus")));
+        let secured = |&address| Endpoint { protocol: "https", address, tls: true };
+        endpoints.extend(tls_addresses.iter().map(secured));
         let tls = node.tls.clone();
         let app = App::new(node, endpoints);
         let (stopping, stop) = watch::channel(false);
-        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+        let connections_max = descriptors::http_connections_max();
+        let slots = Arc::new(Semaphore::new(connections_max as usize));
         let whole = app.router(routes::all(), false);
         let open = app.router(routes::metrics(), true);
-        let http = http.into_iter().map(|listener| (listener, Service::new(&whole, None)));
-        let https = https.into_iter().map(|listener| (listener, Service::new(&whole, tls.clone())));
-        let metrics = metrics.into_iter().map(|listener| (listener, Service::new(&open, None)));
-        for (listener, service) in http.chain(https).chain(metrics) {
-            tokio::spawn(accept(listener, service, stop.clone(), slots.clone()));
+        let http = http.into_iter().map(|listener| (listener, whole.clone(), None));
+        let https = https.into_iter().map(|listener| (listener, whole.clone(), tls.clone()));
+        let metrics = metrics.into_iter().map(|listener| (listener, open.clone(), None));
+        for (listener, router, tls) in http.chain(https).chain(metrics) {
+            let door = Door { listener, router, tls, slots: slots.clone() };
+            tokio::spawn(door.accept(stop.clone()));
         }
-        Ok(Self { addresses, tls_addresses, metrics_addresses, stopping, slots })
+        Ok(Self { addresses, tls_addresses, metrics_addresses, stopping, slots, connections_max })
     }
 
     /// Where the API is served.
@@ -101,7 +104,7 @@ impl Http {
         &self.addresses
     }
 
-    /// Where the API is served inside TLS.
+    /// Where the API is served over TLS.
     pub fn tls_addresses(&self) -> &[SocketAddr] {
         &self.tls_addresses
     }
@@ -115,20 +118,7 @@ impl Http {
     pub async fn stop(&self) {
         self.stopping.send_replace(true);
         // The semaphore is never closed; who takes longer is cut off with the runtime.
-        let _ = timeout(STOP_WAIT, self.slots.acquire_many(CONNECTIONS_MAX)).await;
-    }
-}
-
-/// What the connections of one listener are served with.
-#[derive(Clone, Debug)]
-struct Service {
-    router: Router,
-    tls: Option<Arc<Tls>>,
-}
-
-impl Service {
-    fn new(router: &Router, tls: Option<Arc<Tls>>) -> Self {
-        Self { router: router.clone(), tls }
+        let _ = timeout(STOP_WAIT, self.slots.acquire_many(self.connections_max)).await;
     }
 }
 
@@ -137,85 +127,96 @@ fn addresses_of(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, StartError
     addresses.collect::<io::Result<_>>().map_err(StartError::internal)
 }
 
-async fn accept(
+/// A listener, and what is spoken behind it.
+struct Door {
     listener: TcpListener,
-    service: Service,
-    mut stop: watch::Receiver<bool>,
+    router: Router,
+    tls: Option<Arc<Tls>>,
     slots: Arc<Semaphore>,
-) {
-    let connections = stop.clone();
-    loop {
-        let accepted = tokio::select! {
-            _ = stopped(&mut stop) => return,
-            accepted = next(&listener, &slots) => accepted,
-        };
-        match accepted {
-            Ok(Some((stream, peer, slot))) => {
-                tokio::spawn(serve(stream, peer, service.clone(), connections.clone(), slot));
-            }
-            Ok(None) => return,
-            Err(error) => {
-                tracing::error!(%error, "cannot accept a connection over HTTP");
-                sleep_until(Instant::now() + ACCEPT_RETRY).await;
+}
+
+impl Door {
+    async fn accept(self, mut stop: watch::Receiver<bool>) {
+        let connections = stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                _ = stopped(&mut stop) => return,
+                accepted = self.next() => accepted,
+            };
+            match accepted {
+                Ok(Some((stream, peer, slot))) => {
+                    let (router, tls) = (self.router.clone(), self.tls.clone());
+                    let talk = Talk { peer, router, stop: connections.clone(), _slot: slot };
+                    tokio::spawn(talk.begin(stream, tls));
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::error!(%error, "cannot accept a connection over HTTP");
+                    sleep_until(Instant::now() + ACCEPT_RETRY).await;
+                }
             }
         }
     }
-}
 
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
-    let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(None) };
-    let (stream, peer) = listener.accept().await?;
-    Ok(Some((stream, peer, slot)))
-}
-
-/// Sees one connection through. Its slot is free when this ends, however it ends.
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: Service,
-    stop: watch::Receiver<bool>,
-    _slot: OwnedSemaphorePermit,
-) {
-    let Service { router, tls } = service;
-    let Some(tls) = tls else { return see_through(stream, peer, router, stop).await };
-    match timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
-        Ok(Ok(stream)) => see_through(stream, peer, router, stop).await,
-        Ok(Err(error)) => {
-            tracing::debug!(%peer, reason = tls::failure(&error), "TLS handshake failed");
-        }
-        Err(_) => tracing::debug!(%peer, "TLS handshake timeout"),
+    async fn next(&self) -> io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
+        // In this order: a listener that nobody comes to would keep a slot from the others.
+        let (stream, peer) = self.listener.accept().await?;
+        let slot = self.slots.clone().acquire_owned().await.ok();
+        Ok(slot.map(|slot| (stream, peer, slot)))
     }
 }
 
-async fn see_through(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+/// One connection. Its slot is free when this ends, however it ends.
+struct Talk {
     peer: SocketAddr,
     router: Router,
-    mut stop: watch::Receiver<bool>,
-) {
-    let service = service_fn(move |request| answer(router.clone(), request, peer));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX)
-        .max_buf_size(HEAD_MAX_BYTES)
-        .max_headers(HEADERS_MAX);
-    let connection = http.serve_connection(TokioIo::new(Patient::new(stream)), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        graceful = stopped(&mut stop) => match graceful {
-            false => None,
-            true => {
-                connection.as_mut().graceful_shutdown();
-                timeout(STOP_WAIT, connection).await.ok()
+    stop: watch::Receiver<bool>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Talk {
+    async fn begin(mut self, stream: TcpStream, tls: Option<Arc<Tls>>) {
+        let Some(tls) = tls else { return self.run(stream).await };
+        let peer = self.peer;
+        let secured = tokio::select! {
+            _ = stopped(&mut self.stop) => return,
+            secured = timeout(TLS_TIME_MAX, tls.accept(stream)) => secured,
+        };
+        match secured {
+            Ok(Ok(stream)) => self.run(stream).await,
+            Ok(Err(error)) => {
+                // What the peer sent may be part of the reason.
+                tracing::warn!(%peer, reason = ?tls::failure(&error), "TLS handshake failed");
             }
-        },
-    };
-    if let Some(Err(error)) = ended {
-        tracing::debug!(%peer, %error, "a connection over HTTP broke");
+            Err(_) => tracing::warn!(%peer, "TLS handshake timeout"),
+        }
+    }
+
+    /// Sees it through.
+    async fn run(mut self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let (peer, router) = (self.peer, self.router);
+        let service = service_fn(move |request| answer(router.clone(), request, peer));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME_MAX)
+            .max_buf_size(HEAD_MAX_BYTES)
+            .max_headers(HEADERS_MAX);
+        let connection = http.serve_connection(TokioIo::new(Patient::new(stream)), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            graceful = stopped(&mut self.stop) => {
+                if graceful {
+                    connection.as_mut().graceful_shutdown();
+                    timeout(STOP_WAIT, connection).await.ok()
+                } else {
+                    None
+                }
+            }
+        };
+        if let Some(Err(error)) = ended {
+            tracing::debug!(%peer, %error, "a connection over HTTP broke");
+        }
     }
 }
 

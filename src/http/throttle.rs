@@ -34,6 +34,8 @@ pub(super) struct Throttle {
 #[derive(Clone, Copy, Debug)]
 struct Failures {
     count: u32,
+    /// Checks that have been given away and not ended: they may fail as well.
+    pending: u32,
     last: Instant,
     /// Until then, checks have been given away.
     free_at: Instant,
@@ -47,43 +49,59 @@ pub(super) struct TooMany {
 }
 
 impl Throttle {
-    /// How long to wait before a password is checked.
-    pub(super) fn turn(&self, address: IpAddr, now: Instant) -> Result<Duration, TooMany> {
-        let mut addresses = self.addresses.lock();
-        let Some(failures) = addresses.get_mut(&network(address)) else {
-            return Ok(Duration::ZERO);
-        };
-        if now.duration_since(failures.last) > MEMORY {
-            return Ok(Duration::ZERO);
-        }
-        let wait = wait_after(failures.count);
-        if wait.is_zero() {
-            return Ok(wait);
-        }
-        let at = failures.free_at.max(now) + wait;
-        let waits = at.duration_since(now);
-        if waits > QUEUE_MAX {
-            return Err(TooMany { retry_after: waits });
-        }
-        failures.free_at = at;
-        Ok(waits)
-    }
-
-    /// A password was wrong. Gives how many were since the address was last forgotten.
-    pub(super) fn note_failure(&self, address: IpAddr, now: Instant) -> u32 {
+    /// How long to wait before a password is checked, and what is to be kept until that is done.
+    pub(super) fn turn(&self, address: IpAddr, now: Instant) -> Result<Turn<'_>, TooMany> {
         let address = network(address);
         let mut addresses = self.addresses.lock();
         if addresses.len() >= ADDRESSES_MAX && !addresses.contains_key(&address) {
             make_room(&mut addresses, now);
         }
-        let fresh = Failures { count: 0, last: now, free_at: now };
+        let fresh = Failures { count: 0, pending: 0, last: now, free_at: now };
         let failures = addresses.entry(address).or_insert(fresh);
         if now.duration_since(failures.last) > MEMORY {
-            *failures = fresh;
+            *failures = Failures { pending: failures.pending, ..fresh };
         }
+        let wait = wait_after(failures.count.saturating_add(failures.pending));
+        if !wait.is_zero() {
+            let at = failures.free_at.max(now) + wait;
+            let waits = at.duration_since(now);
+            if waits > QUEUE_MAX {
+                return Err(TooMany { retry_after: waits });
+            }
+            failures.free_at = at;
+        }
+        failures.pending += 1;
+        let wait = if wait.is_zero() { wait } else { failures.free_at.duration_since(now) };
+        Ok(Turn { wait, address, throttle: self })
+    }
+
+    /// A password was wrong. Gives how many were since the address was last forgotten.
+    pub(super) fn note_failure(&self, address: IpAddr, now: Instant) -> u32 {
+        let mut addresses = self.addresses.lock();
+        let Some(failures) = addresses.get_mut(&network(address)) else { return 1 };
         failures.count = failures.count.saturating_add(1);
         failures.last = now;
         failures.count
+    }
+}
+
+/// A check of a password that has not ended. Who goes away while it waits ends it too.
+#[derive(Debug)]
+pub(super) struct Turn<'t> {
+    /// How long to wait for it.
+    pub(super) wait: Duration,
+    address: IpAddr,
+    throttle: &'t Throttle,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut addresses = self.throttle.addresses.lock();
+        let Some(failures) = addresses.get_mut(&self.address) else { return };
+        failures.pending = failures.pending.saturating_sub(1);
+        if failures.count == 0 && failures.pending == 0 {
+            addresses.remove(&self.address);
+        }
     }
 }
 
@@ -117,28 +135,56 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
+    /// Each fails before the next begins.
     fn failed(throttle: &Throttle, times: u32, now: Instant) {
         for _ in 0..times {
+            let _turn = throttle.turn(address(1), now);
             throttle.note_failure(address(1), now);
         }
+    }
+
+    /// What a check would have to wait, which then goes well.
+    fn asked(throttle: &Throttle, address: IpAddr, now: Instant) -> Result<Duration, TooMany> {
+        throttle.turn(address, now).map(|turn| turn.wait)
     }
 
     #[test]
     fn guessing_takes_longer_and_longer_for_that_address_only() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         failed(&throttle, FREE_FAILURES - 1, now);
-        assert_eq!(throttle.turn(address(1), now), Ok(Duration::ZERO));
+        assert_eq!(asked(&throttle, address(1), now), Ok(Duration::ZERO));
         failed(&throttle, 1, now);
-        assert_eq!(throttle.turn(address(1), now), Ok(FIRST_WAIT));
-        failed(&throttle, 100, now);
+        assert_eq!(asked(&throttle, address(1), now), Ok(FIRST_WAIT));
         let later = now + Duration::from_secs(1);
-        assert_eq!(throttle.turn(address(1), later), Ok(WAIT_MAX));
-        assert_eq!(throttle.turn(address(1), later), Ok(WAIT_MAX * 2));
-        assert!(throttle.turn(address(1), later).is_err(), "too many wait");
-        assert_eq!(throttle.turn(address(2), later), Ok(Duration::ZERO));
-        let much_later = now + MEMORY + Duration::from_secs(1);
-        assert_eq!(throttle.turn(address(1), much_later), Ok(Duration::ZERO));
-        assert_eq!(throttle.note_failure(address(1), much_later), 1);
+        assert_eq!(asked(&throttle, address(1), later), Ok(FIRST_WAIT));
+        failed(&throttle, 10, later);
+        let later = later + QUEUE_MAX;
+        assert_eq!(asked(&throttle, address(1), later), Ok(WAIT_MAX));
+        assert_eq!(asked(&throttle, address(1), later), Ok(WAIT_MAX * 2));
+        assert!(asked(&throttle, address(1), later).is_err(), "too many wait");
+        assert_eq!(asked(&throttle, address(2), later), Ok(Duration::ZERO));
+        let much_later = later + MEMORY + Duration::from_secs(1);
+        assert_eq!(asked(&throttle, address(1), much_later), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn guesses_at_once_are_taken_for_wrong_until_they_end() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let turns = (0..100).map(|_| throttle.turn(address(1), now));
+        let turns: Vec<_> = turns.collect();
+        let is_free = |turn: &&Result<Turn<'_>, _>| turn.as_ref().is_ok_and(|t| t.wait.is_zero());
+        let free = turns.iter().filter(is_free).count();
+        assert_eq!(free, FREE_FAILURES as usize);
+        assert!(turns.last().is_some_and(Result::is_err));
+    }
+
+    #[test]
+    fn who_is_right_is_not_remembered() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for _ in 0..100 {
+            assert_eq!(asked(&throttle, address(1), now), Ok(Duration::ZERO));
+        }
+        assert!(throttle.addresses.lock().is_empty());
     }
 
     #[test]
@@ -146,7 +192,9 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..(ADDRESSES_MAX as u32 * 2) {
             let later = now + Duration::from_millis(number.into());
-            throttle.note_failure(IpAddr::V4((0x0a00_0000 + number).into()), later);
+            let address = IpAddr::V4((0x0a00_0000 + number).into());
+            let _turn = throttle.turn(address, later);
+            throttle.note_failure(address, later);
         }
         assert_eq!(throttle.addresses.lock().len(), ADDRESSES_MAX);
     }
@@ -156,11 +204,12 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for host in 0..FREE_FAILURES {
             let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host as u16);
+            let _turn = throttle.turn(address.into(), now);
             throttle.note_failure(address.into(), now);
         }
         let other: Ipv6Addr = "2001:db8:0:1:ffff::1".parse().expect("an address");
-        assert_eq!(throttle.turn(other.into(), now), Ok(FIRST_WAIT));
+        assert_eq!(asked(&throttle, other.into(), now), Ok(FIRST_WAIT));
         let apart: Ipv6Addr = "2001:db8:0:2::1".parse().expect("an address");
-        assert_eq!(throttle.turn(apart.into(), now), Ok(Duration::ZERO));
+        assert_eq!(asked(&throttle, apart.into(), now), Ok(Duration::ZERO));
     }
 }

@@ -123,6 +123,14 @@ impl Levels {
         volume
     }
 
+    /// Where the first message is, if it is not in memory.
+    pub(super) fn unread_head(&self) -> Option<Wanted> {
+        match self {
+            Self::One(one) => one.unread_head(),
+            Self::Many(many) => many.front_list()?.unread_head(),
+        }
+    }
+
     /// The octets of the bodies that are in memory.
     pub(super) fn resident_body_bytes(&self) -> u64 {
         self.all().map(Ready::resident_body_bytes).sum()

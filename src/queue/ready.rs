@@ -133,6 +133,15 @@ impl Ready {
         self.returned.resident().1 + self.head.body_bytes() + self.tail.body_bytes()
     }
 
+    /// Where the first message is, if it is not in memory.
+    pub(super) fn unread_head(&self) -> Option<Wanted> {
+        if let Some(first) = self.returned.first() {
+            return first.message.is_none().then(|| Wanted::Ids(vec![first.id]));
+        }
+        let Gap { first, last, .. } = self.gap.filter(|_| self.head.is_empty())?;
+        Some(Wanted::Range { first, last })
+    }
+
     /// What has been handed out goes up to there.
     pub(super) fn delivered_to(&self) -> MessageId {
         self.delivered_to
@@ -380,7 +389,7 @@ impl Ready {
             answer.told_nothing = false;
             while found.next_if(|(other, ..)| other < id).is_some() {}
             let message = found.next_if(|(other, ..)| other == id).map(|(_, message, _)| message);
-            answer.lost += u64::from(self.returned.on_read(*id, message));
+            answer.lost += u64::from(self.returned.on_read(*id, message.as_ref()));
         }
         answer
     }

@@ -66,14 +66,14 @@ impl Returned {
     }
 
     /// A message has been read; `None` if it cannot be. True if it is lost.
-    pub(super) fn on_read(&mut self, id: MessageId, message: Option<Message>) -> bool {
+    pub(super) fn on_read(&mut self, id: MessageId, message: Option<&Message>) -> bool {
         // It may have come back with its message, or have gone, since it was asked for.
         let Some(kept) = self.all.get_mut(&id).filter(|kept| kept.message.is_none()) else {
             return false;
         };
         if message.is_some() {
-            kept.message.clone_from(&message);
-            self.note_loaded(message.as_ref());
+            kept.message = message.cloned();
+            self.note_loaded(message);
             return false;
         }
         if let Some(lost) = self.all.remove(&id) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::backing::Stored;
 use super::volume::Volume;
 use super::{ConsumerDetails, ConsumerFacts, Queue};
 use crate::stats::{DeadCounts, HistogramCounts, MESSAGE_SERIES, MessageCounts};
@@ -41,8 +42,8 @@ pub struct QueueStatistics {
     /// The property `timestamp` of the first message: seconds since 1970. Unknown while that
     /// message is not in memory.
     pub head_timestamp: Option<u64>,
-    /// For how long the oldest of the waiting messages has been in the queue. Unknown while it is
-    /// not in memory.
+    /// For how long the oldest of the waiting messages has been in the queue. `None` if there is
+    /// none, or if it cannot be read.
     pub oldest_age_ms: Option<u64>,
     /// How long messages have waited for their first delivery, by
     /// [`WAIT_BOUNDS_MS`](crate::stats::WAIT_BOUNDS_MS).
@@ -109,9 +110,21 @@ impl QueueStatistics {
 }
 
 impl Queue {
-    /// Its statistics at that time.
+    /// Its statistics at that time. May read the first message's time from the disk, once.
     pub fn statistics(&self, now_ms: u64) -> QueueStatistics {
-        let mut statistics = self.state.lock().statistics(now_ms);
+        let (mut statistics, unknown_head) = {
+            let mut state = self.state.lock();
+            (state.statistics(now_ms), state.unknown_head())
+        };
+        if let Some(wanted) = unknown_head {
+            // One message, whatever its size.
+            let read = self.store().read_now(self.spec.id, &wanted, 1);
+            if let Some((_, message, _)) = read.messages.first() {
+                let published_ms = message.published_ms();
+                statistics.oldest_age_ms = Some(now_ms.saturating_sub(published_ms));
+                self.state.lock().note_head_time(&wanted, published_ms);
+            }
+        }
         statistics.rates = Series(self.rates.get());
         statistics.memory_bytes += size_of::<Self>() as u64;
         statistics

@@ -361,7 +361,7 @@ impl Connection {
             if self.session.actor.check_read(queue.name()).is_ok() {
                 continue;
             }
-            tracing::info!(%queue, "a consumer ends: its user may not read from the queue any more");
+            tracing::info!(%queue, "a consumer ends: its user may no longer read from the queue");
             if let Some(channel) = self.channels.get_mut(&subscription.channel) {
                 channel.cancel(&mut self.session, &subscription.tag);
                 channel.on_cancelled(&mut self.session, &subscription);

@@ -101,10 +101,10 @@ impl Handshake<'_> {
             id: admitted.id,
             peer: self.origin.peer,
             local: self.origin.host,
-            tls: self.origin.tls,
             user: admitted.user.name.clone(),
             vhost: admitted.vhost.name().clone(),
             mechanism,
+            tls: self.origin.tls.clone(),
             client_properties: properties,
             channel_max: tuning.channel_max,
             frame_max_bytes: tuning.frame_max_bytes,
@@ -146,14 +146,18 @@ impl Handshake<'_> {
             .await?;
         let capabilities = capabilities(&properties);
         let ConnectionStartOk { mechanism, response, .. } = &start_ok;
-        let (access, local) = (&self.node.access, self.origin.is_local);
+        let local = self.origin.is_local;
         let logged_in = match (mechanism.as_str(), self.certificate()) {
             (EXTERNAL, Some(certificate)) => {
-                let name = certificate.user.as_deref();
+                // Nobody has the empty name.
+                let name = certificate.user.as_deref().unwrap_or_default();
                 tracing::debug!(subject = ?certificate.subject, user = ?name, "login by name");
-                access.external(name.unwrap_or_default(), local)
+                self.node.access.external(name, local)
             }
-            (mechanism, _) => access.authenticate(mechanism, response.as_bytes(), local).await,
+            (mechanism, _) => {
+                let response = response.as_bytes();
+                self.node.access.authenticate(mechanism, response, local).await
+            }
         };
         match logged_in {
             Ok(user) => {

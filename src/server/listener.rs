@@ -165,9 +165,9 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
 }
 
 fn log_opened(session: &Session) {
-    let Identity { user, vhost, local, tls, .. } = &session.presence.identity;
+    let Identity { user, vhost, local: host, tls, .. } = &session.presence.identity;
     let tls = tls.as_ref().map(|tls| tls.protocol);
-    tracing::info!(%user, %vhost, host = %local, tls, "connection opened");
+    tracing::info!(%user, %vhost, %host, tls, "connection opened");
 }
 
 /// Speaks TLS first, if it is spoken here.

@@ -68,8 +68,8 @@ enum Phase {
 pub struct Broker {
     node: Arc<Node>,
     addresses: Vec<SocketAddr>,
-    http: Http,
     tls_addresses: Vec<SocketAddr>,
+    http: Http,
     phase: watched::Sender<Phase>,
     slots: Arc<listener::Slots>,
     stop_wait: Duration,
@@ -164,9 +164,7 @@ impl Builder {
             plain.into_iter().map(|listener| accept(listener, None)).collect::<Result<_, _>>()?;
         let secured = secured.into_iter().map(|listener| accept(listener, tls.clone()));
         let tls_addresses: Vec<_> = secured.collect::<Result<_, _>>()?;
-        let endpoint = |protocol, tls| move |&address: &_| Endpoint { protocol, address, tls };
-        let plain = addresses.iter().map(endpoint("amqp", false));
-        let others = plain.chain(tls_addresses.iter().map(endpoint("amqps", true))).collect();
+        let others = endpoints(&addresses, &tls_addresses);
         let http = Http::start(node.clone(), Listeners { http, https, metrics, others })?;
         tokio::spawn(watch::resources(node.clone(), phase.subscribe()));
         tokio::spawn(timer::run(node.clone(), phase.subscribe()));
@@ -189,21 +187,6 @@ impl Broker {
         &self.addresses
     }
 
-    /// Where it serves the HTTP API.
-    pub fn http_addresses(&self) -> &[SocketAddr] {
-        self.http.addresses()
-    }
-
-    /// Where it serves the HTTP API inside TLS.
-    pub fn https_addresses(&self) -> &[SocketAddr] {
-        self.http.tls_addresses()
-    }
-
-    /// Where it serves metrics without a login.
-    pub fn metrics_addresses(&self) -> &[SocketAddr] {
-        self.http.metrics_addresses()
-    }
-
     /// Where it listens for AMQP over TLS.
     pub fn amqps_addresses(&self) -> &[SocketAddr] {
         &self.tls_addresses
@@ -219,6 +202,21 @@ impl Broker {
             Err(error) => tracing::error!(%error, "certificates not read: the old ones stay"),
         }
         outcome
+    }
+
+    /// Where it serves the HTTP API.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        self.http.addresses()
+    }
+
+    /// Where it serves the HTTP API over TLS.
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        self.http.tls_addresses()
+    }
+
+    /// Where it serves metrics without a login.
+    pub fn metrics_addresses(&self) -> &[SocketAddr] {
+        self.http.metrics_addresses()
     }
 
     /// How many connections are open.
@@ -256,6 +254,13 @@ impl Broker {
         }
         tracing::info!("broker stopped");
     }
+}
+
+fn endpoints(plain: &[SocketAddr], secured: &[SocketAddr]) -> Vec<Endpoint> {
+    let plain = plain.iter().map(|&address| Endpoint { protocol: "amqp", address, tls: false });
+    let secured = secured.iter();
+    let secured = secured.map(|&address| Endpoint { protocol: "amqp/ssl", address, tls: true });
+    plain.chain(secured).collect()
 }
 
 /// Reads what was there before, which takes its time.

@@ -112,7 +112,7 @@ fn version_2(rest: &[u8]) -> Step {
     match (command, family) {
         (0x21, 0x11) => ends(addresses, |octets: [u8; 4]| Ipv4Addr::from(octets).into()),
         (0x21, 0x21) => ends(addresses, |octets: [u8; 16]| Ipv6Addr::from(octets).into()),
-        // The proxy itself; then no family and local sockets, which have no address of the internet.
+        // The proxy itself; then no family, and local sockets, which have no address.
         (0x20, _) | (0x21, 0x00 | 0x31 | 0x32) => Step::Done(Header::Unknown),
         (0x21, _) => Step::Wrong("the address family is not one of TCP"),
         _ => Step::Wrong("neither version 2 nor a known command"),

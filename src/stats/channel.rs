@@ -74,7 +74,7 @@ impl ChannelStatistics {
 
     /// Says in which modes it is.
     pub fn set_modes(&self, confirm: bool, transactional: bool) {
-        let modes = u64::from(confirm) * CONFIRM | u64::from(transactional) * TRANSACTIONAL;
+        let modes = (u64::from(confirm) * CONFIRM) | (u64::from(transactional) * TRANSACTIONAL);
         self.modes.store(modes, Ordering::Relaxed);
     }
 

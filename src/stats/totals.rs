@@ -157,7 +157,9 @@ impl DeadCounts {
     /// Counts a death.
     pub fn note(&mut self, strategy: DeathStrategy, cause: DeathCause) {
         let count = self.counts.get_mut(strategy as usize).and_then(|c| c.get_mut(cause as usize));
-        count.into_iter().for_each(|count| *count += 1);
+        if let Some(count) = count {
+            *count += 1;
+        }
     }
 
     /// So many have died like that.

@@ -419,7 +419,7 @@ impl Store {
         };
         let (segments, living_bytes, dead_bytes) = self.shared.segments.figures();
         let counted = self.shared.counters.get();
-        StoreFigures { segments, living_bytes, dead_bytes, waiting, waiting_bytes, ..counted }
+        StoreFigures { living_bytes, dead_bytes, segments, waiting, waiting_bytes, ..counted }
     }
 
     // ---- end ------------------------------------------------------------------------------

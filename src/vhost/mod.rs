@@ -58,6 +58,11 @@ const PREDECLARED: [(&str, ExchangeKind, bool); 7] = [
     ("amq.rabbitmq.trace", ExchangeKind::Topic, true),
 ];
 
+/// The type of an exchange that every virtual host has.
+pub fn predeclared(name: &str) -> Option<ExchangeKind> {
+    PREDECLARED.iter().find(|(found, ..)| *found == name).map(|(_, kind, _)| *kind)
+}
+
 /// Names that only the broker gives out.
 const RESERVED_PREFIX: &str = "amq.";
 

@@ -1,4 +1,4 @@
-//! `user`, `permission`, `vhost`, `policy`, `limit`, `parameter`, `close`, and what needs no broker.
+//! `user`, `permission`, `vhost`, `policy`, `limit`, `parameter`, `close`; what needs no broker.
 
 use insta::assert_snapshot;
 

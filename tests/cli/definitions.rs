@@ -70,7 +70,7 @@ fn pruning_spares_messages_unless_told_otherwise() {
     let requests = fake.requests();
     // The fake has twelve messages in 'jobs', and none in 'spare'.
     assert!(said.stdout.contains("jobs"), "{}", said.stdout);
-    assert!(said.stdout.contains("has 12 messages; see --delete-non-empty"), "{}", said.stdout);
+    assert!(said.stdout.contains("has messages (12); see --delete-non-empty"), "{}", said.stdout);
     assert!(!requests.contains(&"DELETE /api/queues/%2F/jobs?if-empty=true".to_owned()));
     assert!(requests.contains(&"DELETE /api/queues/%2F/spare?if-empty=true".to_owned()));
     assert!(requests.contains(&"DELETE /api/users/old".to_owned()));

@@ -58,7 +58,7 @@ fn serve(mut stream: &TcpStream, answers: &[Answer], kept: &Mutex<Vec<String>>) 
                 length = value.parse().expect("a length");
             }
             Some((name, value)) if name.eq_ignore_ascii_case("x-reason") => {
-                told += &format!(" (reason: {value})");
+                told = format!("{told} (reason: {value})");
             }
             Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
                 value.clone_into(&mut user);
@@ -68,12 +68,12 @@ fn serve(mut stream: &TcpStream, answers: &[Answer], kept: &Mutex<Vec<String>>) 
     }
     // guest:guest is what everybody is unless a test says otherwise.
     if user != "Basic Z3Vlc3Q6Z3Vlc3Q=" {
-        told += &format!(" ({user})");
+        told = format!("{told} ({user})");
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("a body");
     if !body.is_empty() {
-        told += &format!(" {}", String::from_utf8(body).expect("text"));
+        told = format!("{told} {}", String::from_utf8(body).expect("text"));
     }
     kept.lock().push(told);
     let path = asked.split('?').next().unwrap_or_default();

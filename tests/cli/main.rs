@@ -13,4 +13,5 @@ mod fake;
 mod messages;
 mod run;
 mod see;
+mod tls;
 mod topology;

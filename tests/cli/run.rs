@@ -16,10 +16,20 @@ impl Said {
     /// As one text.
     pub(crate) fn text(&self) -> String {
         let Self { code, stdout, stderr } = self;
-        let stderr: String = stderr.lines().map(|line| format!("! {line}\n")).collect();
+        let stderr = marked("! ", stderr.lines());
         let code = if *code == 0 { String::new() } else { format!("-> {code}\n") };
         format!("{stdout}{stderr}{code}")
     }
+}
+
+/// Lines with a mark in front of each.
+fn marked<'a>(mark: &str, lines: impl Iterator<Item = &'a str>) -> String {
+    lines.fold(String::new(), |text, line| text + mark + line + "\n")
+}
+
+/// What was asked of a fake since the last time.
+fn asked(fake: &Fake) -> String {
+    marked("> ", fake.requests().iter().map(String::as_str))
 }
 
 /// Runs a command in an empty environment, apart from what is given.
@@ -55,9 +65,7 @@ pub(crate) fn in_all_formats(fake: &Fake, arguments: &[&str]) -> String {
         let mut with_format = arguments.to_vec();
         with_format.extend(["--format", format]);
         let said = ask(fake, &with_format).text();
-        let requests: String =
-            fake.requests().iter().map(|request| format!("> {request}\n")).collect();
-        text += &format!("\n--- {format}\n{requests}{said}");
+        text = format!("{text}\n--- {format}\n{}{said}", asked(fake));
     }
     text
 }
@@ -67,9 +75,7 @@ pub(crate) fn transcript(fake: &Fake, commands: &[&[&str]]) -> String {
     let mut text = String::new();
     for arguments in commands {
         let said = ask(fake, arguments).text();
-        let requests: String =
-            fake.requests().iter().map(|request| format!("> {request}\n")).collect();
-        text += &format!("$ warren {}\n{requests}{said}\n", arguments.join(" "));
+        text = format!("{text}$ warren {}\n{}{said}\n", arguments.join(" "), asked(fake));
     }
     text
 }

@@ -10,6 +10,7 @@
 #![allow(clippy::doc_markdown, reason = "RabbitMQ is a name")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+pub mod api;
 mod broker;
 pub mod damage;
 pub mod deaths;
@@ -17,6 +18,7 @@ pub mod delayed;
 mod expected;
 pub mod handed_out;
 mod handshake;
+pub mod http;
 mod in_process;
 pub mod log;
 mod methods;
@@ -43,7 +45,7 @@ pub use self::{
     },
     in_process::Settings,
     methods::*,
-    own::OwnBroker,
+    own::{OwnBroker, with_http},
     peer::{FRAME_MAX, Peer, WAIT_MAX},
     replies::*,
     wire::{

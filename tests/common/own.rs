@@ -12,6 +12,7 @@ use warren::{Broker, StartError};
 
 use super::broker::{Made, STOP_MAX, in_time};
 use super::handshake::Hello;
+use super::http::Http;
 use super::peer::Peer;
 use super::tls::Connector;
 
@@ -30,6 +31,19 @@ impl OwnBroker {
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let data = TempDir::new().expect("a directory for the broker");
         Self::start_on(data, change).await
+    }
+
+    /// With the HTTP API on a free port; its client is guest.
+    pub async fn start_with_http() -> (Self, Http) {
+        let broker = Self::start_with(|config| config.http = vec!["127.0.0.1:0".to_owned()]).await;
+        let http = Http::of(&broker.broker);
+        (broker, http)
+    }
+
+    /// Stops the broker and starts one with the HTTP API on what it has left.
+    pub async fn restart_with_api(self) -> Self {
+        let data = self.stop_and_keep().await;
+        Self::start_on(data, with_http).await
     }
 
     async fn start_on(data: TempDir, change: impl FnOnce(&mut Config)) -> Self {
@@ -130,4 +144,9 @@ impl OwnBroker {
     pub async fn stop(self) {
         in_time(self.broker.stop()).await;
     }
+}
+
+/// Serves the HTTP API on a free port.
+pub fn with_http(config: &mut Config) {
+    config.http = vec!["127.0.0.1:0".to_owned()];
 }

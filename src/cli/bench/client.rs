@@ -18,7 +18,7 @@ use crate::cli::failure::{Exit, Failure};
 
 /// A broker that has not answered by then is taken for unreachable.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
-/// How long a closing handshake may take; the run is over by then, so it is no error if it does not.
+/// How long a closing handshake may take. The run is over by then: taking longer is no error.
 const CLOSE_WAIT: Duration = Duration::from_secs(3);
 
 /// A future that was begun and may go on.

@@ -27,7 +27,7 @@ use self::printer::Printer;
 use self::report::Summary;
 use super::failure::Failure;
 use super::options::{Environment, OutputOptions};
-use super::output::{Format, Output};
+use super::output::{Column, Format, Output};
 use crate::signals::Signals;
 
 /// The command.
@@ -82,7 +82,7 @@ impl Bench {
     async fn run_and_tell(&self, output: &Output) -> Result<(), Failure> {
         let plan = &self.plan;
         let mut signals =
-            Signals::new().map_err(|error| client::failed(format!("signals: {error}")))?;
+            Signals::to_end().map_err(|error| client::failed(format!("signals: {error}")))?;
         let is_for_programs = matches!(output.format(), Format::Json | Format::Csv);
         let mut printer = Printer::new(plan, is_for_programs)?;
         let outcome = run::run(plan, &mut signals, &mut printer).await?;
@@ -95,13 +95,15 @@ impl Bench {
             shown: printer.shown(),
             error: error.as_deref(),
         };
+        let flat: Map<String, Value> = summary.flat().into_iter().collect();
         match output.format() {
-            Format::Table => output.print(&format!("{}\n", summary.text()))?,
-            Format::Json => output.json(&summary.json())?,
-            Format::Csv | Format::Plain => {
-                let flat: Map<String, Value> = summary.flat().into_iter().collect();
-                output.done("", &Value::Object(flat))?;
+            Format::Table if output.has_columns() => {
+                let names = flat.keys().cloned().map(Column::of_path);
+                output.fields(&names.collect::<Vec<_>>(), &Value::Object(flat), &[])?;
             }
+            Format::Table => output.print(&format!("{}\n", summary.text()))?,
+            Format::Json => output.fields(&[], &summary.json(), &[])?,
+            Format::Csv | Format::Plain => output.done("", &Value::Object(flat))?,
         }
         outcome.failure.map_or(Ok(()), Err)
     }

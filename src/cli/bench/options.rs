@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use lapin::ExchangeKind;
 use lapin::types::FieldTable;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 
 use super::arguments::{self, Properties};
 use super::stamp::BODY_BYTES_MIN;
@@ -25,8 +25,8 @@ const QUEUES_MAX: i64 = 100_000;
 const UNCONFIRMED_MAX: i64 = 1_000_000;
 /// Ten years, as for all times of the broker.
 const SECONDS_MAX: u64 = 315_360_000;
-/// Messages handed to a consumer ahead of its acknowledgements, unless `--qos` says otherwise: keeps
-/// a full queue from being read into memory, and is far above what throughput needs.
+/// Messages handed to a consumer ahead of its acknowledgements, unless `--qos` says otherwise. It
+/// keeps a full queue from being read into memory, and is far above what throughput needs.
 const PREFETCH_DEFAULT: &str = "5000";
 
 const URI_DEFAULT: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
@@ -129,8 +129,9 @@ const PERF_TEST_NAMES: [(&str, &str); 7] = [
 ];
 
 fn connection_arguments() -> Vec<Arg> {
-    let uri = option("uri", None, "URI", "Where the broker is, and as whom to connect")
-        .default_value(URI_DEFAULT);
+    let uri =
+        option("uri", None, "URI", "Where the broker is, and as whom to connect; without TLS")
+            .default_value(URI_DEFAULT);
     vec![
         // The password in it must not appear when clap complains of something.
         uri.value_parser(value_parser!(String)).hide_default_value(false),
@@ -411,6 +412,9 @@ fn parse_uri(text: &str) -> Result<AMQPUri, String> {
     let rule = "--uri: must look like amqp://USER:PASSWORD@HOST:PORT/VHOST, \
                 with %2f for the virtual host /";
     let mut uri = AMQPUri::from_str(text).map_err(|_| rule.to_owned())?;
+    if uri.scheme == AMQPScheme::AMQPS {
+        return Err("--uri: amqps is not spoken here, only amqp".to_owned());
+    }
     // A URI that ends after the port means the default virtual host to most clients.
     if uri.vhost.is_empty() && !text.ends_with('/') {
         "/".clone_into(&mut uri.vhost);
@@ -421,4 +425,73 @@ fn parse_uri(text: &str) -> Result<AMQPUri, String> {
         address.clone_into(&mut uri.authority.host);
     }
     Ok(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(arguments: &[&str]) -> Result<Plan, String> {
+        let command = add_to(clap::Command::new("bench"));
+        let mut typed: Vec<OsString> = ["bench"].iter().chain(arguments).map(Into::into).collect();
+        with_long_names(&mut typed);
+        let matches = command.try_get_matches_from(typed).map_err(|error| error.to_string())?;
+        Plan::from_matches(&matches)
+    }
+
+    #[test]
+    fn perf_tests_own_names_are_understood() {
+        let plan = plan(&["-ad", "false", "-mp", "priority=3", "-qp", "q-%d", "-qpt", "2", "-qq"]);
+        let topology = plan.expect("good").topology;
+        assert_eq!(topology.queues, ["q-1", "q-2"]);
+        assert!(!topology.auto_delete && topology.durable);
+        let kind = topology.arguments.inner().get("x-queue-type").expect("a type");
+        assert_eq!(*kind, lapin::types::AMQPValue::LongString("quorum".into()));
+    }
+
+    #[test]
+    fn queues_are_durable_where_messages_are() {
+        let topology = |arguments: &[&str]| plan(arguments).expect("good").topology;
+        assert!(topology(&["-f", "persistent"]).durable);
+        let plain = topology(&[]);
+        assert!(!plain.durable && plain.auto_delete && plain.queues.is_empty());
+        assert!(!topology(&["--quorum-queue"]).auto_delete);
+    }
+
+    #[test]
+    fn a_uri_is_read_as_clients_read_it() {
+        let uri = |text| parse_uri(text).expect("good");
+        assert_eq!(uri("amqp://h").vhost, "/");
+        assert_eq!(uri("amqp://h/").vhost, "");
+        assert_eq!(uri("amqp://h/%2f").vhost, "/");
+        assert_eq!(uri("amqp://h/a").vhost, "a");
+        let far = uri("amqp://a%40b:p%2Fw@[::1]:5673/v");
+        assert_eq!((far.authority.host.as_str(), far.authority.port), ("::1", 5673));
+        let user = &far.authority.userinfo;
+        assert_eq!((user.username.as_str(), user.password.as_str()), ("a@b", "p/w"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_named() {
+        for (arguments, words) in [
+            (&["--uri", "amqps://h"][..], "amqps"),
+            (&["--uri", "http://h"], "--uri"),
+            (&["-C", "5", "-x", "0"], "--pmessages"),
+            (&["-D", "5", "-y", "0"], "--cmessages"),
+            (&["-qp", "q-%d"], "--queue-pattern-to"),
+            (&["-qp", "q-%d", "-qpf", "5", "-qpt", "4"], "--queue-pattern-to 4"),
+            (&["-qp", "q-%d", "-u", "q", "-qpt", "4"], "--queue"),
+            (&["--queue-args", "x"], "--queue-args x: must be NAME=VALUE"),
+            (&["-mp", "priority=x"], "--message-properties priority=x"),
+            (&["-c", "0"], "--confirm"),
+            (&["-x", "10001"], "--producers"),
+            (&["-a", "-A", "3"], "--multi-ack-every"),
+            (&["-f", "lazy"], "--flag"),
+        ] {
+            let refused = plan(arguments).expect_err("refused");
+            assert!(refused.contains(words), "{arguments:?}: {refused}");
+        }
+        let long = "x".repeat(256);
+        assert!(plan(&["-u", &long]).expect_err("refused").contains("255"));
+    }
 }

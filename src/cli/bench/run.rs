@@ -89,9 +89,12 @@ pub(super) async fn run(
             Ok(end) => Ok(run.finish(end).await),
             Err(failure) => Err(failure),
         };
-        for connection in &run.connections {
-            client::close(connection).await;
+        // All at once: a broker that has stopped answering costs the wait for one.
+        let mut closing = JoinSet::new();
+        for connection in run.connections.drain(..) {
+            closing.spawn(async move { client::close(&connection).await });
         }
+        while closing.join_next().await.is_some() {}
         let removed = places.remove(&control).await;
         client::close(&control).await;
         let mut outcome = outcome?;
@@ -210,7 +213,8 @@ impl Run<'_> {
                 },
                 _ = ticks.tick() => {
                     let time = self.started.elapsed();
-                    if !printer.interval((time, time.saturating_sub(last)), &self.meter.interval()) {
+                    let times = (time, time.saturating_sub(last));
+                    if !printer.interval(times, &self.meter.interval()) {
                         return End::Interrupted;
                     }
                     printer.progress(time, self.meter.sent_and_received());

@@ -1,7 +1,7 @@
 //! The time of sending, written into a message's body.
 //!
-//! The clock is anchored to the wall clock once and then runs steadily, so that two processes on one
-//! machine can measure between them, and a step of the wall clock during a run does not matter.
+//! The clock is anchored to the wall clock once and then runs steadily, so that two processes on
+//! one machine can measure between them, and a step of the wall clock in a run does not matter.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -15,19 +15,19 @@ impl Endpoint {
             Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
             Some((scheme, _)) => {
                 let rule = "must begin with http:// or https://";
-                return Err(Failure::usage(format!("--url: '{scheme}://' {rule}")));
+                return Err(Failure::usage(format!("the URL: '{scheme}://' {rule}")));
             }
             None => ("http", text),
         };
         let host = rest.split('/').next().unwrap_or_default();
         if host.contains('@') {
             let rule = "must not hold credentials; use --user and --password-file";
-            return Err(Failure::usage(format!("--url: {rule}")));
+            return Err(Failure::usage(format!("the URL: {rule}")));
         }
         let is_bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
         if host.is_empty() || rest.contains(is_bad) {
             let rule = "must be such as http://HOST:PORT, without query or fragment";
-            return Err(Failure::usage(format!("--url {text}: {rule}")));
+            return Err(Failure::usage(format!("the URL {text}: {rule}")));
         }
         let rest = rest.trim_end_matches('/');
         let rest = rest.strip_suffix("/api").unwrap_or(rest);

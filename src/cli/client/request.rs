@@ -180,6 +180,7 @@ impl Client {
                 let text = format!("{subject}: the answer has more than {ANSWER_MAX_BYTES} bytes");
                 return Failure::protocol(text);
             }
+            Error::Io(error) if is_of_tls(error) => (Exit::Unreachable, error.to_string()),
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Failure::protocol(format!("{subject}: {endpoint} does not talk HTTP"));
             }
@@ -205,4 +206,9 @@ impl Client {
             let _ = writeln!(io::stderr().lock(), "{}", escape(line));
         }
     }
+}
+
+/// Whether the other side is not trusted, or talks no TLS.
+fn is_of_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
 }

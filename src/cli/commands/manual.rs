@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::builder::ValueParser;
 use clap_complete::Shell;
 use clap_mangen::Man as Page;
 
@@ -39,7 +38,7 @@ pub(crate) struct Man {
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
     /// Write the pages of all commands there, one file each.
-    #[arg(long, value_name = "DIR", conflicts_with = "command", value_parser = ValueParser::path_buf())]
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
     dir: Option<PathBuf>,
 }
 

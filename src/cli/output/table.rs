@@ -2,6 +2,7 @@
 
 use comfy_table::presets::{NOTHING, UTF8_BORDERS_ONLY};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use ratatui::crossterm::terminal;
 use serde_json::Value;
 
 use super::cell;
@@ -9,9 +10,9 @@ use super::column::Column;
 use super::escape::{escape, in_plain};
 use crate::cli::failure::Failure;
 
-/// A table with a header. With lines around it, and not wider than the screen, on a terminal.
+/// A table with a header. On a terminal it has lines around it, if that fits.
 pub(crate) fn aligned(columns: &[Column], rows: &[Value], is_terminal: bool) -> String {
-    let mut table = empty(is_terminal);
+    let mut table = Table::new();
     table.set_header(columns.iter().map(|column| Cell::new(escape(&column.name))));
     for row in rows {
         let text = |column: &Column| cell::for_people(column.value(row), column.kind);
@@ -29,7 +30,7 @@ pub(crate) fn aligned(columns: &[Column], rows: &[Value], is_terminal: bool) -> 
 
 /// Names and values, one below the other. Fields that have no value are left out.
 pub(crate) fn fields(fields: &[Column], object: &Value, is_terminal: bool) -> String {
-    let mut table = empty(is_terminal);
+    let mut table = Table::new();
     for field in fields {
         let text = cell::for_people(field.value(object), field.kind);
         if !text.is_empty() {
@@ -39,29 +40,35 @@ pub(crate) fn fields(fields: &[Column], object: &Value, is_terminal: bool) -> St
     text_of(&mut table, is_terminal)
 }
 
-fn empty(is_terminal: bool) -> Table {
-    let mut table = Table::new();
-    if is_terminal {
-        table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    } else {
-        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.force_no_tty();
-    }
-    table
-}
-
+/// Cells are never broken: a table that is too wide for its lines goes without them.
 fn text_of(table: &mut Table, is_terminal: bool) -> String {
-    if !is_terminal {
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    if is_terminal {
+        table.load_style(UTF8_BORDERS_ONLY);
+        let (text, width) = joined(table);
+        let screen = terminal::size().map_or(0, |(columns, _)| usize::from(columns));
+        if width <= screen {
+            return text;
         }
     }
-    let mut text = String::new();
+    table.load_style(NOTHING).force_no_tty();
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    joined(table).0
+}
+
+/// The lines of a table without what is empty at their ends, and how many characters the longest
+/// of them has.
+fn joined(table: &Table) -> (String, usize) {
+    let (mut text, mut width) = (String::new(), 0);
     for line in table.lines() {
-        text.push_str(line.trim_end());
+        let line = line.trim_end();
+        width = width.max(line.chars().count());
+        text.push_str(line);
         text.push('\n');
     }
-    text
+    (text, width)
 }
 
 /// With a header, as in RFC 4180.

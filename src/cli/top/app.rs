@@ -87,7 +87,8 @@ impl App {
     /// What to ask for.
     pub(super) fn query(&self) -> Query {
         let (column, reverse) = self.sort();
-        let column = self.tab.columns().get(column).map_or("name", |shown| &shown.column.path);
+        let columns = self.tab.columns();
+        let column = columns.get(column).map_or("name", |shown| &shown.column.path);
         Query {
             tab: self.tab,
             vhost: self.vhost.clone(),
@@ -96,6 +97,7 @@ impl App {
             reverse,
             page: self.page,
             page_size: self.page_size,
+            columns: Some(columns.iter().map(|shown| shown.column.path.to_string()).collect()),
             detail: self.detail.clone(),
         }
     }
@@ -272,6 +274,8 @@ impl App {
         }
         self.tab = tab;
         self.shown = None;
+        // What was looked for is no name of these.
+        self.filter.clear();
         self.top();
         Step::Ask
     }

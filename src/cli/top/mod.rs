@@ -26,7 +26,7 @@ use ratatui::text::Span;
 
 use self::app::App;
 use self::draw::Paint;
-use self::tabs::{Shown, Tab};
+use self::tabs::Tab;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{Column, Format};
@@ -68,7 +68,7 @@ pub(crate) struct Top {
     /// The largest or last first.
     #[arg(long, requires = "sort")]
     reverse: bool,
-    /// Print one picture as text and end.
+    /// Print one picture as text and end; with another format than a table, the rows of the list.
     #[arg(long)]
     once: bool,
     /// How large that picture is.
@@ -92,7 +92,12 @@ impl Top {
             let known = names.join(", ");
             return Err(Failure::usage(format!("--sort {sort}: must be one of {known}")));
         }
-        if self.once {
+        let is_picture = context.output.format() == Format::Table;
+        // What is not for a terminal is printed once.
+        if is_picture && context.output.has_columns() {
+            return Err(Failure::usage("top: --columns is for --once with another --format"));
+        }
+        if self.once || !is_picture {
             return self.once(context, app);
         }
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -109,13 +114,15 @@ impl Top {
         };
         let (width, height) = self.size.unwrap_or_else(of_terminal);
         app.resize(draw::list_rows(height));
-        let snapshot = app.query().ask(&context.client)?;
+        let mut query = app.query();
         if context.output.format() != Format::Table {
-            let columns: Vec<Column> =
-                self.list.columns().iter().map(|Shown { column, .. }| column.clone()).collect();
+            let columns = self.list.columns().iter();
+            let columns: Vec<Column> = columns.map(|shown| shown.column.clone()).collect();
+            query.columns = context.output.paths_wanted(&columns);
+            let snapshot = query.ask(&context.client)?;
             return context.output.table(&columns, &snapshot.rows);
         }
-        app.take(Ok(snapshot));
+        app.take(Ok(query.ask(&context.client)?));
         context.output.print(&picture(&app, (width, height))?)
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Query {
     /// From 1.
     pub(super) page: usize,
     pub(super) page_size: usize,
+    /// The paths to ask for; none: everything.
+    pub(super) columns: Option<Vec<String>>,
     /// A queue to look at closely: its virtual host and its name.
     pub(super) detail: Option<(String, String)>,
 }
@@ -91,13 +93,14 @@ impl Query {
                 Route::new(part, &["vhosts", vhost, part])
             }
         };
-        let columns = self.tab.columns().iter().map(|shown| shown.column.path.as_ref());
-        let columns: Vec<&str> = columns.collect();
         let reverse = if self.reverse { "true" } else { "false" };
+        let route = match &self.columns {
+            Some(columns) => route.query("columns", &columns.join(",")),
+            None => route,
+        };
         let route = route
             .query("page", &self.page.to_string())
             .query("page_size", &self.page_size.clamp(1, PAGE_SIZE_MAX).to_string())
-            .query("columns", &columns.join(","))
             .query("sort", self.sort)
             .query("sort_reverse", reverse);
         if self.filter.is_empty() {

@@ -12,6 +12,7 @@ use super::draw::{self, Paint};
 use super::fetcher::Fetcher;
 use crate::cli::client::Client;
 use crate::cli::failure::{Exit, Failure};
+use crate::signals::{Signals, Wish};
 
 /// How long a key may wait while an answer is outstanding: what people still take for at once.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -41,8 +42,23 @@ pub(super) fn run(
         let mut fetcher = Fetcher::start(scope, client);
         let mut screen = ratatui::try_init().map_err(terminal)?;
         let _restore = Restore;
+        restore_on_signal().map_err(terminal)?;
         watch(&mut screen, &mut app, (&mut fetcher, interval), paint).map_err(terminal)
     })
+}
+
+/// Gives the terminal back when the process is asked to end: nothing is unwound then. (Ctrl-C is a
+/// key here, and no signal.)
+fn restore_on_signal() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let wish = runtime.block_on(async { Some(Signals::to_end().ok()?.next().await) });
+        if let Some(Wish::End(signal)) = wish {
+            ratatui::restore();
+            std::process::exit(signal.exit_code().into());
+        }
+    })?;
+    Ok(())
 }
 
 fn watch(

@@ -112,8 +112,9 @@ fn one_queue_closely() {
     assert_eq!(press(&mut app, KeyCode::Enter), Step::Ask);
     let queue = |rate: f64| {
         json!({
-            "name": "orders", "vhost": "shop", "type": "classic", "durable": true, "state": "running",
-            "auto_delete": false, "exclusive": false, "policy": "limits", "messages": 1_200_250,
+            "name": "orders", "vhost": "shop", "type": "classic",
+            "durable": true, "auto_delete": false, "exclusive": false, "state": "running",
+            "policy": "limits", "messages": 1_200_250,
             "messages_ready": 1_200_000, "messages_unacknowledged": 250, "consumers": 2,
             "memory": 123_456_789, "message_bytes": 99, "oldest_message_age_ms": 3_723_000,
             "arguments": {"x-max-priority": 5},
@@ -246,6 +247,9 @@ fn the_filter_is_asked_for_while_it_is_typed() {
     assert_eq!(press(&mut app, KeyCode::Esc), Step::Ask);
     assert_eq!(app.filter, "");
     assert_eq!(press(&mut app, KeyCode::Esc), Step::Quit);
+    app.filter.push('x');
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.filter, "");
 }
 
 #[test]

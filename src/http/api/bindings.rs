@@ -206,10 +206,14 @@ fn quoted(key: &[u8]) -> String {
                 quoted.push(char::from(*octet));
             }
             b' ' => quoted.push('+'),
-            _ => quoted.push_str(&format!("%{octet:02X}")),
+            _ => quoted.extend(['%', hex(octet >> 4), hex(octet & 15)]),
         }
     }
     quoted
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or_default().to_ascii_uppercase()
 }
 
 fn reply(call: &Call, bindings: Vec<Shown>) -> Outcome {

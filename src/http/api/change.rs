@@ -9,14 +9,14 @@ use tokio::runtime::Handle;
 use crate::broker::ChangeError;
 use crate::http::app::Call;
 use crate::http::fields::Fields;
-use crate::http::reply::{Failure, Outcome, Reply};
+use crate::http::reply::{Failure, Reply};
 use crate::policy::PolicyError;
 
 /// Waits until what has been changed is on disk, then answers. Only for handlers that have a
 /// thread of their own.
-pub(in crate::http) fn kept(call: &Call, reply: Reply) -> Outcome {
+pub(in crate::http) fn kept(call: &Call, reply: Reply) -> Reply {
     Handle::current().block_on(call.node().definitions_on_disk());
-    Ok(reply)
+    reply
 }
 
 impl From<ChangeError> for Failure {

@@ -12,6 +12,7 @@ use crate::http::list::{self, Object, Wanted};
 use crate::http::reply::{Failure, Outcome, Reply};
 use crate::http::route::{Access, Handler::Now, Route};
 use crate::http::schema::{OPEN, Shape, always, maybe};
+use crate::tls::TlsInfo;
 
 /// What is said to a connection that is closed without a reason.
 const REASON_DEFAULT: &str = "Closed via management plugin";
@@ -173,7 +174,7 @@ fn render(node: &str, presence: &Presence, wanted: &Wanted) -> Value {
     object.put("port", local.port());
     object.put("peer_host", peer.ip().to_canonical().to_string());
     object.put("peer_port", peer.port());
-    object.put("ssl", false);
+    put_tls(&mut object, identity.tls.as_deref());
     object.put("auth_mechanism", &*identity.mechanism);
     object.put("timeout", identity.heartbeat);
     object.put("frame_max", identity.frame_max_bytes);
@@ -188,6 +189,19 @@ fn render(node: &str, presence: &Presence, wanted: &Wanted) -> Value {
     put_traffic(&mut object, presence);
     object.put("garbage_collection", Map::new());
     object.build()
+}
+
+/// Names out of certificates may be anything: whoever shows them has to escape them.
+fn put_tls(object: &mut Object<'_>, tls: Option<&TlsInfo>) {
+    let peer = tls.and_then(|tls| tls.peer.as_ref());
+    object.put("ssl", tls.is_some());
+    object.put("ssl_protocol", tls.map(|tls| tls.protocol));
+    object.put("ssl_key_exchange", tls.map(|tls| tls.key_exchange.as_str()));
+    object.put("ssl_cipher", tls.map(|tls| tls.cipher.as_str()));
+    object.put("ssl_hash", tls.map(|tls| tls.hash));
+    object.put("peer_cert_subject", peer.map(|peer| peer.subject.as_str()));
+    object.put("peer_cert_issuer", peer.map(|peer| peer.issuer.as_str()));
+    object.put("peer_cert_validity", peer.map(|peer| peer.validity.as_str()));
 }
 
 fn put_traffic(object: &mut Object<'_>, presence: &Presence) {

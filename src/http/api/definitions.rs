@@ -74,13 +74,13 @@ pub(in crate::http) static ROUTES: &[Route] = &[
 fn export(call: &Call) -> Outcome {
     let cluster_name = cluster_name(call);
     let json = Document::of_broker(call.node()).to_json(about(&cluster_name));
-    offered(call, Reply::json(&json)?)
+    Ok(offered(call, Reply::json(&json)?))
 }
 
 fn export_vhost(call: &Call) -> Outcome {
     let (vhost, cluster_name) = (call.vhost()?, cluster_name(call));
     let document = Document::of_vhost(call.node(), &vhost);
-    offered(call, Reply::json(&document.to_json_of_vhost(about(&cluster_name)))?)
+    Ok(offered(call, Reply::json(&document.to_json_of_vhost(about(&cluster_name)))?))
 }
 
 fn cluster_name(call: &Call) -> String {
@@ -92,11 +92,11 @@ fn about(cluster_name: &str) -> About<'_> {
 }
 
 /// As a file, if the query names one.
-fn offered(call: &Call, reply: Reply) -> Outcome {
-    Ok(match call.query("download") {
+fn offered(call: &Call, reply: Reply) -> Reply {
+    match call.query("download") {
         Some(file) => reply.download(file),
         None => reply,
-    })
+    }
 }
 
 fn import(call: &Call) -> Outcome {
@@ -115,7 +115,7 @@ fn import_into(call: &Call, target: Target<'_>) -> Outcome {
     let imported = imported.map_err(|refused| Failure::bad_request(refused.0))?;
     let user = &call.caller()?.user.name;
     tracing::info!(%user, ?target, %imported, "definitions imported over HTTP");
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 /// The body, or the file in it if it is a form.

@@ -180,9 +180,9 @@ fn protocol_listener(call: &Call) -> Outcome {
     unwell("No active listener", json!({"missing": missing, "protocols": active}))
 }
 
-/// When the certificate of the listeners ends, in seconds since 1970. None of them has one.
-fn certificate_ends_at(_: &Call) -> Option<i64> {
-    None
+/// When the certificate of the listeners ends, in seconds since 1970.
+fn certificate_ends_at(call: &Call) -> Option<i64> {
+    call.node().tls.as_ref().map(|tls| tls.certificate_ends_at())
 }
 
 fn certificate_expiration(call: &Call) -> Outcome {

@@ -109,7 +109,7 @@ fn put_vhost(call: &Call) -> Outcome {
     })?;
     let value = limit(&fields, name).map_err(|text| invalid(&text))?;
     call.node().set_vhost_limit(call.parameter("vhost"), which, value)?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 /// A limit that nobody knows is lifted already.
@@ -117,7 +117,7 @@ fn delete_vhost(call: &Call) -> Outcome {
     if let Some(limit) = VhostLimit::from_name(call.parameter("name")) {
         call.node().clear_vhost_limit(call.parameter("vhost"), limit)?;
     }
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 fn users(call: &Call) -> Outcome {
@@ -153,7 +153,7 @@ fn put_user(call: &Call) -> Outcome {
         return Err(Failure::bad_request(json!(["no_such_user", user])));
     }
     call.node().set_user_limit(user, which, value)?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 fn delete_user(call: &Call) -> Outcome {
@@ -164,5 +164,5 @@ fn delete_user(call: &Call) -> Outcome {
     if let Some(limit) = UserLimit::from_name(call.parameter("name")) {
         call.node().clear_user_limit(user, limit)?;
     }
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }

@@ -1,6 +1,7 @@
 //! The nodes, of which there is one.
 
 use serde_json::{Map, Value, json};
+use tokio::runtime::RuntimeMetrics;
 
 use super::kinds;
 use crate::alarm::Alarm;
@@ -128,8 +129,8 @@ fn put_resources(object: &mut Object<'_>, app: &App) {
     let metrics = tokio::runtime::Handle::try_current().map(|runtime| runtime.metrics());
     let metrics = metrics.as_ref();
     object.put("proc_total", connections_max.saturating_add(TASKS_BESIDE));
-    object.put("proc_used", metrics.map_or(0, |metrics| metrics.num_alive_tasks()));
-    object.put("run_queue", metrics.map_or(0, |metrics| metrics.global_queue_depth()));
+    object.put("proc_used", metrics.map_or(0, RuntimeMetrics::num_alive_tasks));
+    object.put("run_queue", metrics.map_or(0, RuntimeMetrics::global_queue_depth));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     object.put("processors", processors);
 }

@@ -230,7 +230,7 @@ fn put_limits(call: &Call, value: &Value) -> Outcome {
             None => node.clear_vhost_limit(name, limit)?,
         }
     }
-    kept(call, Reply::created_or_done(created))
+    Ok(kept(call, Reply::created_or_done(created)))
 }
 
 fn delete(call: &Call) -> Outcome {
@@ -245,7 +245,7 @@ fn delete(call: &Call) -> Outcome {
             for limit in [VhostLimit::MaxConnections, VhostLimit::MaxQueues] {
                 call.node().clear_vhost_limit(vhost.name(), limit)?;
             }
-            kept(call, Reply::done())
+            Ok(kept(call, Reply::done()))
         }
         _ => Err(Failure::not_found()),
     }
@@ -279,10 +279,10 @@ fn put_global(call: &Call) -> Outcome {
     let fields = call.fields()?;
     let value = fields.required("value")?.to_string();
     let created = call.node().set_global_parameter(call.parameter("name"), &value)?;
-    kept(call, Reply::created_or_done(created))
+    Ok(kept(call, Reply::created_or_done(created)))
 }
 
 fn delete_global(call: &Call) -> Outcome {
     call.node().clear_global_parameter(call.parameter("name"))?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }

@@ -180,13 +180,13 @@ fn put(call: &Call) -> Outcome {
     let rule = |key| fields.required_text(key);
     let (configure, write, read) = (rule("configure")?, rule("write")?, rule("read")?);
     let set = call.node().set_permission(vhost, user, configure, write, read);
-    kept(call, Reply::created_or_done(set.map_err(refuse)?))
+    Ok(kept(call, Reply::created_or_done(set.map_err(refuse)?)))
 }
 
 fn delete(call: &Call) -> Outcome {
     let (vhost, user) = place(call);
     call.node().clear_permission(vhost, user).map_err(missing)?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 fn get_topic(call: &Call) -> Outcome {
@@ -204,11 +204,11 @@ fn put_topic(call: &Call) -> Outcome {
     let text = |key| fields.required_text(key);
     let (exchange, write, read) = (text("exchange")?, text("write")?, text("read")?);
     let set = call.node().set_topic_permission(vhost, user, exchange, write, read);
-    kept(call, Reply::created_or_done(set.map_err(refuse)?))
+    Ok(kept(call, Reply::created_or_done(set.map_err(refuse)?)))
 }
 
 fn delete_topic(call: &Call, exchange: Option<&str>) -> Outcome {
     let (vhost, user) = place(call);
     call.node().clear_topic_permission(vhost, user, exchange).map_err(missing)?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }

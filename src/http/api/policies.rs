@@ -166,7 +166,7 @@ pub(super) fn set(call: &Call, scope: Scope, body: &Value) -> Outcome {
     let created = call.node().set_policy(vhost, policy)?;
     let user = &call.caller()?.user.name;
     tracing::info!(%user, vhost, name, ?scope, definition = shown, "policy set");
-    kept(call, Reply::created_or_done(created))
+    Ok(kept(call, Reply::created_or_done(created)))
 }
 
 /// Clears the policy of the path.
@@ -178,5 +178,5 @@ pub(super) fn delete(call: &Call, scope: Scope) -> Outcome {
     }
     let user = &call.caller()?.user.name;
     tracing::info!(%user, vhost, name, ?scope, "policy cleared");
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }

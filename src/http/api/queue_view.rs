@@ -28,7 +28,7 @@ pub(super) enum Detail {
 }
 
 /// Fields that take the queue's lock.
-const COUNTED: [&str; 34] = [
+const COUNTED: [&str; 29] = [
     "consumers",
     "consumer_capacity",
     "consumer_utilisation",
@@ -44,7 +44,6 @@ const COUNTED: [&str; 34] = [
     "message_bytes_unacknowledged",
     "message_stats",
     "messages",
-    "messages_dead_waiting",
     "messages_details",
     "messages_dlx",
     "messages_paged_out",
@@ -58,11 +57,7 @@ const COUNTED: [&str; 34] = [
     "messages_unacknowledged_ram",
     "oldest_message_age_ms",
     "single_active_consumer_tag",
-    "dead_letters",
-    "state",
     "time_in_queue_ms",
-    "message_bytes_dlx",
-    "consumer_tags",
 ];
 
 /// Renders what is wanted.
@@ -165,7 +160,9 @@ fn put_rest(object: &mut Object<'_>, statistics: &QueueStatistics) {
     object.put("messages_paged_out", ready.count.saturating_sub(resident.count));
     object.put("messages_dlx", statistics.dead_waiting);
     object.put("head_message_timestamp", statistics.head_timestamp);
-    object.put_with("idle_since", || rfc3339(statistics.active_ms).into());
+    if statistics.active_ms > 0 {
+        object.put_with("idle_since", || rfc3339(statistics.active_ms).into());
+    }
     object.put_with("time_in_queue_ms", || quantiles(statistics));
     object.put("storage_version", 2);
     object.put("garbage_collection", json!({}));

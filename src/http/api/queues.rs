@@ -180,13 +180,13 @@ async fn delete(call: &Call) -> Outcome {
         ..Conditions::default()
     };
     let name = call.parameter("queue");
-    match actor.delete_queue(name, conditions, &mut Wakes::default())? {
-        Some(_) => {
-            call.node().definitions_on_disk().await;
-            Ok(Reply::done())
-        }
-        None => Err(Failure::not_found()),
+    // The wakes have to go before anything is waited for: they tell the store.
+    let deleted = actor.delete_queue(name, conditions, &mut Wakes::default())?;
+    if deleted.is_none() {
+        return Err(Failure::not_found());
     }
+    call.node().definitions_on_disk().await;
+    Ok(Reply::done())
 }
 
 fn purge(call: &Call) -> Outcome {
@@ -199,6 +199,7 @@ fn purge(call: &Call) -> Outcome {
     Ok(Reply::done())
 }
 
-fn rebalance(_: &Call) -> Outcome {
-    Ok(Reply::done())
+/// Queues stay where they are; who may ask has been checked.
+fn rebalance(call: &Call) -> Outcome {
+    call.caller().map(|_| Reply::done())
 }

@@ -146,7 +146,7 @@ fn put(call: &Call) -> Outcome {
         node.set_user_limit(name, limit, value)?;
     }
     warn_without_administrator(node);
-    kept(call, Reply::created_or_done(created))
+    Ok(kept(call, Reply::created_or_done(created)))
 }
 
 /// What stands there in the place of a password is never repeated.
@@ -204,7 +204,7 @@ fn asked_limits(fields: &Fields) -> Result<Vec<(UserLimit, i64)>, Failure> {
 fn delete(call: &Call) -> Outcome {
     remove(call, call.parameter("user"))?;
     warn_without_administrator(call.node());
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 fn remove(call: &Call, name: &str) -> Result<(), Failure> {
@@ -234,7 +234,7 @@ fn bulk_delete(call: &Call) -> Outcome {
         remove(call, name)?;
     }
     warn_without_administrator(call.node());
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 /// Nothing is protected from administrators, but they should know.

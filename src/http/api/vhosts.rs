@@ -186,7 +186,7 @@ fn put(call: &Call) -> Outcome {
         let user = &call.caller()?.user.name;
         node.set_permission(name, user, EVERYTHING, EVERYTHING, EVERYTHING)?;
     }
-    kept(call, Reply::created_or_done(created))
+    Ok(kept(call, Reply::created_or_done(created)))
 }
 
 fn delete(call: &Call) -> Outcome {
@@ -197,7 +197,7 @@ fn delete(call: &Call) -> Outcome {
         return Err(protected(format!("Refusing to delete virtual host '{name}' {text}")));
     }
     call.node().delete_vhost(name)?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 fn permissions(call: &Call) -> Outcome {
@@ -213,13 +213,13 @@ fn topic_permissions(call: &Call) -> Outcome {
 fn protect(call: &Call) -> Outcome {
     let vhost = seen(call)?;
     call.node().protect_vhost(vhost.name(), true)?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 fn unprotect(call: &Call) -> Outcome {
     let vhost = seen(call)?;
     call.node().protect_vhost(vhost.name(), false)?;
-    kept(call, Reply::done())
+    Ok(kept(call, Reply::done()))
 }
 
 fn start(call: &Call) -> Outcome {

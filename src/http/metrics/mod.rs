@@ -88,6 +88,7 @@ pub(super) static ROUTES: &[Route] = &[
 
 const EVERYWHERE: Which<'_> = Which { vhosts: &[], queues: &[] };
 
+#[allow(clippy::unnecessary_wraps, reason = "a handler")]
 fn aggregated(call: &Call) -> Outcome {
     let node = call.node();
     let mut text = Text::default();
@@ -102,6 +103,7 @@ fn aggregated(call: &Call) -> Outcome {
     Ok(Reply::text(MEDIA, text.into_string()))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a handler")]
 fn per_object(call: &Call) -> Outcome {
     let node = call.node();
     let mut text = Text::default();

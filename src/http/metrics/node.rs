@@ -20,6 +20,10 @@ const MILLISECONDS: f64 = 1000.0;
 /// A series without labels: family, name, kind, value, help.
 type Single = (&'static str, &'static str, Kind, f64, &'static str);
 
+/// A counter of tries to log in: its name, what it says, and how it is made of those that were let
+/// in and those that were not.
+type OfLogins = (&'static str, &'static str, fn(u64, u64) -> u64);
+
 /// Who answers. Dashboards join every series with the first of these.
 pub(super) fn show_identity(text: &mut Text, node: &Node, endpoint: &str) {
     let name = node.config.node_name();
@@ -151,7 +155,7 @@ fn show_logins(text: &mut Text, prefix: &str, node: &Node) {
     let all = all.map(|(protocol, counts)| {
         (labels(&[("protocol", protocol)]), counts.succeeded.get(), counts.failed.get())
     });
-    let families: [(&str, &str, fn(u64, u64) -> u64); 3] = [
+    let families: [OfLogins; 3] = [
         ("auth_attempts_total", "Tries to log in", |succeeded, failed| succeeded + failed),
         ("auth_attempts_succeeded_total", "Those that were let in", |succeeded, _| succeeded),
         ("auth_attempts_failed_total", "Those that were not", |_, failed| failed),

@@ -57,7 +57,9 @@ pub(super) fn collect(
 /// How long messages have waited, in all queues together.
 pub(super) fn show_waits_folded(text: &mut Text, queues: &[Labelled<QueueStatistics>]) {
     let mut sum = HistogramCounts::default();
-    queues.iter().for_each(|queue| sum.add(&queue.object.waits));
+    for queue in queues {
+        sum.add(&queue.object.waits);
+    }
     text.family(&WAIT, Kind::Histogram, WAIT_HELP);
     text.histogram(&WAIT, "", &WAIT_BOUNDS, &sum, MILLISECONDS);
 }

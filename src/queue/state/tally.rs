@@ -5,7 +5,7 @@
 
 use super::QueueState;
 use crate::amqp::properties::Properties;
-use crate::message::{Message, Seq};
+use crate::message::{Message, MessageId, Seq};
 use crate::outbox::Entry;
 use crate::queue::consumer::{ConsumerDetails, Taken};
 use crate::queue::death::Reason;
@@ -14,6 +14,7 @@ use crate::queue::volume::Volume;
 use crate::stats::{
     DeadCounts, DeathCause, DeathStrategy, MessageCounts, WAIT_BOUNDS_MS, WaitHistogram,
 };
+use crate::store::Wanted;
 
 /// The consumers' capacity is measured over at least so long.
 const CAPACITY_PERIOD_MS: u64 = 5000;
@@ -29,6 +30,9 @@ pub(super) struct Tally {
     /// When something was last done with it.
     pub(super) active_ms: u64,
     capacity: Capacity,
+    /// Since when the first message has been here, if it was looked for on disk: where it was
+    /// looked for, and its time.
+    head: Option<(MessageId, u64)>,
 }
 
 /// For how much of the time somebody could have taken a message.
@@ -175,6 +179,9 @@ impl QueueState {
         self.ready.each_front(|_, front| {
             oldest_ms = oldest_ms.into_iter().chain(front.map(Message::published_ms)).min();
         });
+        if let Some((_, ms)) = self.known_head() {
+            oldest_ms = oldest_ms.into_iter().chain(Some(ms)).min();
+        }
         if let Some(front) = self.ready.front() {
             head_timestamp = timestamp(front);
         }
@@ -200,9 +207,32 @@ impl QueueState {
         }
     }
 
+    /// What the first message's time was when it was last read, if it is still the first.
+    fn known_head(&self) -> Option<(MessageId, u64)> {
+        let place = first_of(&self.ready.unread_head()?)?;
+        self.tally.head.filter(|(known, _)| *known == place)
+    }
+
+    /// What has to be read so that the age of the oldest message is known.
+    pub fn unknown_head(&self) -> Option<Wanted> {
+        if self.known_head().is_some() { None } else { self.ready.unread_head() }
+    }
+
+    /// The first message has been read there: that is its time.
+    pub fn note_head_time(&mut self, wanted: &Wanted, published_ms: u64) {
+        self.tally.head = first_of(wanted).map(|place| (place, published_ms));
+    }
+
     /// Its consumers, in the order of their arrival.
     pub fn consumers(&self) -> Vec<ConsumerDetails> {
         self.consumers.details()
+    }
+}
+
+fn first_of(wanted: &Wanted) -> Option<MessageId> {
+    match wanted {
+        Wanted::Range { first, .. } => Some(*first),
+        Wanted::Ids(ids) => ids.first().copied(),
     }
 }
 

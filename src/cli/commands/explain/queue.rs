@@ -36,7 +36,7 @@ fn findings(queue: &Value) -> Vec<(String, String)> {
         find(format!("the queue is {state}"), "see the log of the broker");
     }
     if ready > 0 && consumers == 0 {
-        find(format!("{ready} messages are ready and nobody consumes"), "start a consumer");
+        find(format!("messages are ready ({ready}) and nobody consumes"), "start a consumer");
     }
     let list = queue.get("consumer_details").and_then(Value::as_array);
     let list = list.map_or(&[][..], Vec::as_slice);
@@ -97,7 +97,7 @@ mod tests {
             (json!({"messages_ready": 0}), ""),
             (
                 json!({"messages_ready": 3, "consumers": 0}),
-                "3 messages are ready and nobody consumes; ",
+                "messages are ready (3) and nobody consumes; ",
             ),
             (json!({"state": "down"}), "the queue is down; "),
             (

@@ -125,12 +125,17 @@ pub(crate) fn surplus(file: &Document, broker: &Document, me: &str) -> Vec<Step>
     for section in Section::ALL.into_iter().rev() {
         let wanted = by_identity(file, section);
         for entry in broker.entries(section) {
-            let is_me = section == Section::Users && entry.get("name").is_some_and(|n| n == me);
+            // Whoever asks must still be let in for what comes next.
+            let is_me = match section {
+                Section::Users => entry.get("name").is_some_and(|name| name == me),
+                Section::Permissions => entry.get("user").is_some_and(|user| user == me),
+                _ => false,
+            };
             if wanted.contains_key(&identity(section, entry)) || is_brokers_own(section, entry) {
                 continue;
             }
             let (action, detail) = if is_me {
-                (Action::Keep, "who asks is not deleted".to_owned())
+                (Action::Keep, "of who asks".to_owned())
             } else {
                 (Action::Delete, String::new())
             };
@@ -335,6 +340,7 @@ mod tests {
     fn what_the_file_lacks_goes_last_made_first() {
         let broker = json!({
             "vhosts": [{"name": "v"}],
+            "permissions": [{"vhost": "v", "user": "me", "configure": "", "write": "", "read": ""}],
             "users": [{"name": "me", "tags": ""}, {"name": "other", "tags": ""}],
             "exchanges": [{"vhost": "v", "name": "amq.x", "type": "topic"}],
             "queues": [{"vhost": "v", "name": "q"}],
@@ -345,6 +351,7 @@ mod tests {
         let expected = [
             (Action::Delete, "x -> q ()"),
             (Action::Delete, "q"),
+            (Action::Keep, "me"),
             (Action::Keep, "me"),
             (Action::Delete, "other"),
             (Action::Delete, "v"),

@@ -32,7 +32,7 @@ pub(crate) fn keep_messages(context: &Context, steps: &mut [Step]) -> Result<(),
         };
         if messages > 0 {
             step.action = Action::Keep;
-            step.detail = format!("has {messages} messages; see --delete-non-empty");
+            step.detail = format!("has messages ({messages}); see --delete-non-empty");
         }
     }
     Ok(())
