@@ -353,8 +353,9 @@ async fn the_name_is_looked_for_where_it_is_told() {
 async fn hostile_names_log_nobody_in_and_are_harmless_in_the_log() {
     let (log, _logging) = Log::start();
     let (broker, authority, _files) = demanding().await;
-    let long = "guest".repeat(2_000);
-    for name in ["guest\nINFO forged", "\u{1b}[2J\u{1b}[31m", "<script>alert(1)</script>", &long] {
+    let endless = "guest".repeat(2_000);
+    for name in ["guest\nINFO forged", "\u{1b}[2J\u{1b}[31m", "<script>alert(1)</script>", &endless]
+    {
         let identity = authority.client_with(name, |params| {
             params.distinguished_name = named(name);
             params.distinguished_name.push(DnType::OrganizationName, name);

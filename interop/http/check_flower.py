@@ -29,6 +29,7 @@ def flower_shows_queues(t):
 def flower_shows_when_a_queue_fell_idle(t):
     vhost = t.vhost()
     queue = t.queue(vhost)
+    t.publish(vhost, queue)
 
     def idle():
         return flower(t, vhost)[queue].get("idle_since")

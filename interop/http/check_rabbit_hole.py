@@ -63,8 +63,11 @@ def rabbit_hole_queues(t):
 
     def one():
         return t.api.get(api_path("queues", vhost, queue))
-    eventually(lambda: one().get("messages_unacknowledged") == 1, "the messages to be counted")
-    for each in (one(), *t.api.get(api_path("queues", vhost))):
+    def all_of_them():
+        return one(), *t.api.get(api_path("queues", vhost))
+    eventually(lambda: all(each.get("messages_unacknowledged") == 1 and "consumers" in each
+                           for each in all_of_them()), "the messages to be counted")
+    for each in all_of_them():
         has(each, name=str, vhost=str, type=str, durable=bool, auto_delete=bool, exclusive=bool,
             arguments=dict, node=str, messages=INT64, messages_details=RATE,
             messages_ready=INT64, messages_ready_details=RATE, messages_unacknowledged=INT64,
@@ -149,7 +152,8 @@ def rabbit_hole_connections_and_channels(t):
               ssl_protocol=str, ssl_cipher=str, ssl_hash=str, ssl_key_exchange=str)
         equal((each["type"], each["user"], each["vhost"], each["user_provided_name"]),
               ("network", "guest", vhost, known))
-    eventually(lambda: t.api.get(api_path("connections", name, "channels")),
+    eventually(lambda: any("transactional" in each for each in
+                           t.api.get(api_path("connections", name, "channels"))),
                "the channel to be listed")
     channel = t.api.get(api_path("channels", f"{name} (1)"))
     has(channel, number=INT64, name=str, connection_details={"name": str, "peer_port": UINT32,

@@ -4,14 +4,18 @@
 //! that flags, environment variables and file keys come from. Nothing else in the crate reads the
 //! command line or the environment. Whoever embeds the broker starts from `Config::default()`.
 
-mod effective;
 mod error;
 mod file;
 mod network;
 mod node_name;
 mod options;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod samples;
 mod secret;
 mod settings;
+mod shown;
 mod tls;
 mod value;
 

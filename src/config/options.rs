@@ -352,13 +352,14 @@ fn data_dir_argument() -> Arg {
 }
 
 fn flag(setting: &'static Setting) -> Arg {
-    let Setting { key, variable, placeholder, default, help, kind, .. } = setting;
+    let Setting { group, key, variable, placeholder, default, help, kind, .. } = setting;
     let help = format!("{help}\n[env: {variable}] [default: {default}]");
     let action = match kind {
         Kind::List => ArgAction::Append,
         _ => ArgAction::Set,
     };
-    Arg::new(key).long(key).value_name(placeholder).help(help).action(action)
+    let flag = Arg::new(key).long(key).value_name(placeholder).help(help).action(action);
+    flag.help_heading(group.title())
 }
 
 fn dump_arguments() -> [Arg; 3] {
@@ -396,6 +397,7 @@ fn flags_of(matches: &ArgMatches) -> Vec<(&'static str, String)> {
 mod tests {
     use std::io::Write;
 
+    use super::super::samples::no_default;
     use super::*;
 
     fn parse(
@@ -429,23 +431,7 @@ mod tests {
     #[test]
     fn every_setting_can_be_set_by_flag_variable_and_key() {
         for setting in SETTINGS {
-            let text = match setting.key {
-                "listen" | "http" | "metrics" => "127.0.0.1:0",
-                "node-name" => "a@b",
-                "data-dir" => "/elsewhere",
-                "log" => "trace",
-                "log-format" => "json",
-                "listen-tls" | "http-tls" | "tls-cert" | "tls-key" => "elsewhere:0",
-                "tls-ca" | "tls-crl" => "elsewhere",
-                "tls-verify" => "optional",
-                "tls-login-from" => "distinguished-name",
-                "proxy-protocol" => "10.0.0.0/8",
-                _ => "5000000",
-            };
-            let text = match setting.key {
-                "channel-max" | "heartbeat" | "handshake-timeout" => "7",
-                _ => text,
-            };
+            let text = no_default(setting.key);
             let mut expected = Config::default();
             (setting.set)(&mut expected, text).expect(setting.key);
             assert_ne!(expected, Config::default(), "{}", setting.key);

@@ -12,11 +12,13 @@ use super::{
     MESSAGE_SIZE_MAX_BYTES, METRICS_PORT,
 };
 use super::{Config, LogFormat, Secret};
-use super::{network, node_name, tls, value};
+use super::{network, node_name, shown, tls, value};
 
 /// One thing that can be set.
 #[derive(Debug)]
 pub(super) struct Setting {
+    /// What it belongs to.
+    pub(super) group: Group,
     /// Its key in the file; the flag is `--` and the key.
     pub(super) key: &'static str,
     /// Its variable in the environment.
@@ -31,6 +33,42 @@ pub(super) struct Setting {
     pub(super) kind: Kind,
     /// Checks a value and puts it in its place; the error is the rule that was broken.
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    /// Its value in a configuration, as a text that `set` would take; never a secret.
+    pub(super) show: fn(&Config) -> String,
+}
+
+/// What a setting belongs to: a chapter of `--help` and of docs/configuration.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    /// Listeners, connections and what a client may ask of them.
+    Amqp,
+    /// Who may log in at first.
+    Users,
+    /// What is kept, and what is loaded.
+    Data,
+    /// When publishers are stopped.
+    Alarms,
+    /// The HTTP API and metrics.
+    Management,
+    /// Certificates, and the listeners that need them.
+    Tls,
+    /// What is logged, and how.
+    Log,
+}
+
+impl Group {
+    /// The heading of its chapter.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Amqp => "AMQP",
+            Self::Users => "Users",
+            Self::Data => "Data",
+            Self::Alarms => "Alarms",
+            Self::Management => "HTTP API and metrics",
+            Self::Tls => "TLS",
+            Self::Log => "Log",
+        }
+    }
 }
 
 /// What kind of value the file may hold for a setting.
@@ -61,6 +99,7 @@ pub(super) fn by_variable(variable: &str) -> Option<&'static Setting> {
 
 pub(super) static SETTINGS: &[Setting] = &[
     Setting {
+        group: Group::Amqp,
         key: "listen",
         variable: "WARREN_LISTEN",
         placeholder: "HOST:PORT",
@@ -69,8 +108,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                Port 0 takes any free port",
         kind: Kind::List,
         set: |config, text| value::addresses(text, AMQP_PORT).map(|v| config.listen = v),
+        show: |config| shown::list(&config.listen),
     },
     Setting {
+        group: Group::Management,
         key: "http",
         variable: "WARREN_HTTP",
         placeholder: "HOST:PORT",
@@ -82,8 +123,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.http = value::addresses_or_none(text, HTTP_PORT)?;
             Ok(())
         },
+        show: |config| shown::list(&config.http),
     },
     Setting {
+        group: Group::Management,
         key: "metrics",
         variable: "WARREN_METRICS",
         placeholder: "HOST:PORT",
@@ -94,8 +137,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.metrics = value::addresses_or_none(text, METRICS_PORT)?;
             Ok(())
         },
+        show: |config| shown::list(&config.metrics),
     },
     Setting {
+        group: Group::Management,
         key: "http-max-body-size",
         variable: "WARREN_HTTP_MAX_BODY_SIZE",
         placeholder: "BYTES",
@@ -108,8 +153,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.http_max_body_bytes = bytes;
             Ok(())
         },
+        show: |config| config.http_max_body_bytes.to_string(),
     },
     Setting {
+        group: Group::Management,
         key: "node-name",
         variable: "WARREN_NODE_NAME",
         placeholder: "NAME@HOST",
@@ -118,8 +165,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                name of this machine",
         kind: Kind::Text,
         set: |config, text| node_name::check(text).map(|v| config.node_name = v),
+        show: Config::node_name,
     },
     Setting {
+        group: Group::Tls,
         key: "listen-tls",
         variable: "WARREN_LISTEN_TLS",
         placeholder: "HOST:PORT",
@@ -129,8 +178,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |config, text| {
             value::addresses_or_none(text, AMQPS_PORT).map(|v| config.tls.listen = v)
         },
+        show: |config| shown::list(&config.tls.listen),
     },
     Setting {
+        group: Group::Tls,
         key: "http-tls",
         variable: "WARREN_HTTP_TLS",
         placeholder: "HOST:PORT",
@@ -141,8 +192,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.tls.http_listen = value::addresses_or_none(text, HTTPS_PORT)?;
             Ok(())
         },
+        show: |config| shown::list(&config.tls.http_listen),
     },
     Setting {
+        group: Group::Tls,
         key: "tls-cert",
         variable: "WARREN_TLS_CERT",
         placeholder: "FILE",
@@ -151,8 +204,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                other TLS files are read again on SIGHUP",
         kind: Kind::Text,
         set: |config, text| tls::file(text).map(|v| config.tls.certificate = v),
+        show: |config| shown::file(config.tls.certificate.as_deref()),
     },
     Setting {
+        group: Group::Tls,
         key: "tls-key",
         variable: "WARREN_TLS_KEY",
         placeholder: "FILE",
@@ -160,8 +215,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Private key of the certificate, in PEM and without a passphrase",
         kind: Kind::Text,
         set: |config, text| tls::file(text).map(|v| config.tls.key = v),
+        show: |config| shown::file(config.tls.key.as_deref()),
     },
     Setting {
+        group: Group::Tls,
         key: "tls-ca",
         variable: "WARREN_TLS_CA",
         placeholder: "FILE",
@@ -169,8 +226,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Authorities that client certificates may come from, in PEM",
         kind: Kind::Text,
         set: |config, text| tls::file(text).map(|v| config.tls.authorities = v),
+        show: |config| shown::file(config.tls.authorities.as_deref()),
     },
     Setting {
+        group: Group::Tls,
         key: "tls-crl",
         variable: "WARREN_TLS_CRL",
         placeholder: "FILE",
@@ -178,8 +237,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Lists of revoked client certificates, in PEM: one of every authority in --tls-ca",
         kind: Kind::Text,
         set: |config, text| tls::file(text).map(|v| config.tls.revoked = v),
+        show: |config| shown::file(config.tls.revoked.as_deref()),
     },
     Setting {
+        group: Group::Tls,
         key: "tls-verify",
         variable: "WARREN_TLS_VERIFY",
         placeholder: "WHEN",
@@ -187,8 +248,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Whether clients have to show a certificate: none, optional or required",
         kind: Kind::Text,
         set: |config, text| tls::verify(text).map(|v| config.tls.verify = v),
+        show: |config| shown::verify(config.tls.verify),
     },
     Setting {
+        group: Group::Tls,
         key: "tls-login-from",
         variable: "WARREN_TLS_LOGIN_FROM",
         placeholder: "NAME",
@@ -197,8 +260,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                distinguished-name or subject-alternative-name (its first DNS name)",
         kind: Kind::Text,
         set: |config, text| tls::login_from(text).map(|v| config.tls.login_from = v),
+        show: |config| shown::login_from(config.tls.login_from),
     },
     Setting {
+        group: Group::Amqp,
         key: "proxy-protocol",
         variable: "WARREN_PROXY_PROTOCOL",
         placeholder: "NETWORK",
@@ -207,8 +272,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                a header of the PROXY protocol (version 1 or 2)",
         kind: Kind::List,
         set: |config, text| network::networks(text).map(|v| config.proxies = v),
+        show: |config| shown::list(&config.proxies),
     },
     Setting {
+        group: Group::Data,
         key: "data-dir",
         variable: "WARREN_DATA_DIR",
         placeholder: "DIR",
@@ -216,8 +283,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Directory of everything durable; made if missing, used by one broker at a time",
         kind: Kind::Text,
         set: |config, text| value::not_empty(text).map(|v| config.data_dir = PathBuf::from(v)),
+        show: |config| config.data_dir.display().to_string(),
     },
     Setting {
+        group: Group::Data,
         key: "load-definitions",
         variable: "WARREN_LOAD_DEFINITIONS",
         placeholder: "FILE",
@@ -230,8 +299,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.load_definitions = (file != "none").then(|| PathBuf::from(file));
             Ok(())
         },
+        show: |config| shown::file(config.load_definitions.as_deref()),
     },
     Setting {
+        group: Group::Users,
         key: "default-user",
         variable: "WARREN_DEFAULT_USER",
         placeholder: "NAME",
@@ -239,8 +310,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Name of the first user, an administrator; made when there are no users",
         kind: Kind::Text,
         set: |config, text| value::user_name(text).map(|v| config.default_user = v),
+        show: |config| config.default_user.clone(),
     },
     Setting {
+        group: Group::Users,
         key: "default-password",
         variable: "WARREN_DEFAULT_PASSWORD",
         placeholder: "PASSWORD",
@@ -252,8 +325,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.default_password = Secret::new(value::not_empty(text)?);
             Ok(())
         },
+        show: |_| HIDDEN.to_owned(),
     },
     Setting {
+        group: Group::Users,
         key: "loopback-users",
         variable: "WARREN_LOOPBACK_USERS",
         placeholder: "NAME",
@@ -262,8 +337,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                commas, or none",
         kind: Kind::List,
         set: |config, text| value::user_names(text).map(|v| config.loopback_users = v),
+        show: |config| shown::list(&config.loopback_users),
     },
     Setting {
+        group: Group::Log,
         key: "log",
         variable: "WARREN_LOG",
         placeholder: "FILTER",
@@ -272,8 +349,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                or by part such as `info,warren::server=debug`",
         kind: Kind::Text,
         set: |config, text| value::log_filter(text).map(|v| config.log = v),
+        show: |config| config.log.clone(),
     },
     Setting {
+        group: Group::Log,
         key: "log-format",
         variable: "WARREN_LOG_FORMAT",
         placeholder: "FORMAT",
@@ -281,8 +360,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "How to log: human (coloured on a terminal) or json (one object a line)",
         kind: Kind::Text,
         set: |config, text| log_format(text).map(|v| config.log_format = v),
+        show: |config| shown::log_format(config.log_format),
     },
     Setting {
+        group: Group::Amqp,
         key: "max-message-size",
         variable: "WARREN_MAX_MESSAGE_SIZE",
         placeholder: "BYTES",
@@ -294,8 +375,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.max_message_size_bytes = bytes;
             Ok(())
         },
+        show: |config| config.max_message_size_bytes.to_string(),
     },
     Setting {
+        group: Group::Amqp,
         key: "frame-max",
         variable: "WARREN_FRAME_MAX",
         placeholder: "BYTES",
@@ -307,8 +390,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.frame_max_bytes = value::bytes_within(text, min, max)? as u32;
             Ok(())
         },
+        show: |config| config.frame_max_bytes.to_string(),
     },
     Setting {
+        group: Group::Amqp,
         key: "channel-max",
         variable: "WARREN_CHANNEL_MAX",
         placeholder: "COUNT",
@@ -319,8 +404,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.channel_max = value::count_within(text, 1, u16::MAX.into())? as u16;
             Ok(())
         },
+        show: |config| config.channel_max.to_string(),
     },
     Setting {
+        group: Group::Amqp,
         key: "heartbeat",
         variable: "WARREN_HEARTBEAT",
         placeholder: "SECONDS",
@@ -328,8 +415,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         help: "Time between heartbeats offered to clients; 0 offers none",
         kind: Kind::Number,
         set: |config, text| value::heartbeat_seconds(text).map(|v| config.heartbeat = v),
+        show: |config| config.heartbeat.to_string(),
     },
     Setting {
+        group: Group::Amqp,
         key: "handshake-timeout",
         variable: "WARREN_HANDSHAKE_TIMEOUT",
         placeholder: "TIME",
@@ -341,8 +430,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.handshake_timeout = time;
             Ok(())
         },
+        show: |config| shown::time(config.handshake_timeout),
     },
     Setting {
+        group: Group::Amqp,
         key: "max-connections",
         variable: "WARREN_MAX_CONNECTIONS",
         placeholder: "COUNT",
@@ -353,8 +444,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.max_connections = value::count_within(text, 0, CONNECTIONS_MAX)?;
             Ok(())
         },
+        show: |config| config.max_connections.to_string(),
     },
     Setting {
+        group: Group::Amqp,
         key: "max-consumers-per-channel",
         variable: "WARREN_MAX_CONSUMERS_PER_CHANNEL",
         placeholder: "COUNT",
@@ -366,8 +459,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             config.consumers_per_channel_max = count;
             Ok(())
         },
+        show: |config| config.consumers_per_channel_max.to_string(),
     },
     Setting {
+        group: Group::Amqp,
         key: "consumer-timeout",
         variable: "WARREN_CONSUMER_TIMEOUT",
         placeholder: "TIME",
@@ -383,8 +478,10 @@ pub(super) static SETTINGS: &[Setting] = &[
             };
             Ok(())
         },
+        show: |config| config.consumer_timeout.map_or_else(|| "0".to_owned(), shown::time),
     },
     Setting {
+        group: Group::Alarms,
         key: "memory-limit",
         variable: "WARREN_MEMORY_LIMIT",
         placeholder: "BYTES|PERCENT",
@@ -393,8 +490,10 @@ pub(super) static SETTINGS: &[Setting] = &[
                of the machine or container",
         kind: Kind::Number,
         set: |config, text| value::memory_limit_bytes(text).map(|v| config.memory_limit_bytes = v),
+        show: |config| config.memory_limit_bytes.to_string(),
     },
     Setting {
+        group: Group::Alarms,
         key: "disk-free-limit",
         variable: "WARREN_DISK_FREE_LIMIT",
         placeholder: "BYTES",
@@ -403,6 +502,7 @@ pub(super) static SETTINGS: &[Setting] = &[
                0 for never",
         kind: Kind::Number,
         set: |config, text| value::size_bytes(text).map(|v| config.disk_free_limit_bytes = v),
+        show: |config| config.disk_free_limit_bytes.to_string(),
     },
 ];
 

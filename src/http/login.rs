@@ -75,6 +75,7 @@ impl Logins {
         let credentials = credentials.ok_or_else(Failure::login_failed)?;
         let key = self.recent.key(&credentials);
         if let Some(user) = self.recent.find(key, node) {
+            node.ledger.http_logins.succeeded.add(1);
             return Ok(Caller { user });
         }
         let turn = self.throttle.turn(peer, Instant::now());

@@ -33,7 +33,10 @@ fn document() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
-            "schemas": {"Failure": schema::FAILURE.answered()},
+            "schemas": {
+                "Failure": schema::FAILURE.answered(),
+                "Unavailable": schema::UNAVAILABLE.answered(),
+            },
         },
     })
 }
@@ -112,11 +115,28 @@ fn responses(route: &Route) -> Value {
 
 fn success(route: &Route) -> Value {
     match route.gives {
-        Some(shape) => json!({
-            "description": "Done.",
-            "content": {(route.media): {"schema": shape.answered()}},
-        }),
+        Some(shape) => {
+            let mut schema = shape.answered();
+            if route.query.iter().any(|field| field.name == "columns") {
+                forget_required(&mut schema);
+            }
+            json!({"description": "Done.", "content": {(route.media): {"schema": schema}}})
+        }
         None => json!({"description": "Done."}),
+    }
+}
+
+/// Whoever names columns gets those alone.
+fn forget_required(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("required").is_some_and(Value::is_array) {
+                fields.remove("required");
+            }
+            fields.values_mut().for_each(forget_required);
+        }
+        Value::Array(all) => all.iter_mut().for_each(forget_required),
+        _ => {}
     }
 }
 
@@ -126,6 +146,10 @@ fn failure(status: StatusCode) -> Value {
         // Without a login there is no body at all.
         return json!({"description": description});
     }
-    let schema = json!({"$ref": "#/components/schemas/Failure"});
+    let name = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "Unavailable",
+        _ => "Failure",
+    };
+    let schema = json!({"$ref": format!("#/components/schemas/{name}")});
     json!({"description": description, "content": {"application/json": {"schema": schema}}})
 }

@@ -43,6 +43,13 @@ pub(super) static OPEN: Shape = Shape::Object(&[]);
 pub(super) static FAILURE: Shape =
     Shape::Object(&[always("error", &Shape::Text), always("reason", &Shape::Any)]);
 
+/// What a failed health check answers, and a broker that cannot do something now.
+pub(super) static UNAVAILABLE: Shape = Shape::Object(&[
+    maybe("error", &Shape::Text),
+    maybe("status", &Shape::Text),
+    always("reason", &Shape::Any),
+]);
+
 /// A field that is always there, or that has to be given.
 pub(super) const fn always(name: &'static str, shape: &'static Shape) -> Field {
     Field { name, shape, required: true }

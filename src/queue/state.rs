@@ -222,7 +222,7 @@ impl QueueState {
             let Some(entry) = self.ready.pop() else {
                 self.tell_leaving(backing, wakes);
                 let wanted = self.ready.wanted(backing);
-                self.tally.messages.get_empty += u64::from(wanted.is_none());
+                self.tally.get_empty += u64::from(wanted.is_none());
                 return wanted.map_or(Got::Nothing, Got::Elsewhere);
             };
             if !self.has_expired(&entry.message, wakes.now_ms()) {
@@ -230,7 +230,7 @@ impl QueueState {
             }
             if self.burial.is_crowded() {
                 self.ready.unpop(entry);
-                self.tally.messages.get_empty += 1;
+                self.tally.get_empty += 1;
                 return Got::Nothing;
             }
             self.bury(entry.into(), Reason::Expired);
@@ -257,8 +257,7 @@ impl QueueState {
         backing: &impl Backing,
         wakes: &mut Wakes,
     ) {
-        self.tally.messages.ack += settled.count;
-        self.tally.active_ms = wakes.now_ms();
+        self.tally.on_ack(settled.count, wakes.now_ms());
         self.give_room_back(consumer, settled);
         self.deliver(backing, wakes);
     }
@@ -426,7 +425,7 @@ impl QueueState {
         backing: &impl Backing,
         wakes: &mut Wakes,
     ) -> Answer {
-        self.tally.messages.disk_reads += read.messages.len() as u64;
+        self.tally.disk_reads += read.messages.len() as u64;
         let answer = self.ready.on_read(request, read);
         // An answer that told nothing is no reason to ask the same again.
         if !answer.told_nothing {
@@ -448,7 +447,8 @@ impl QueueState {
     /// The same. The `fresh` message has come this very moment: it has not waited.
     #[inline]
     fn deliver_but(&mut self, fresh: Option<MessageId>, backing: &impl Backing, wakes: &mut Wakes) {
-        while self.consumers.any_in_turn() {
+        let mut has_room = self.consumers.any_in_turn();
+        while has_room {
             let Some(entry) = self.ready.pop() else { break };
             let (id, seq) = (entry.id, entry.seq);
             if fresh != Some(id) && self.has_expired(&entry.message, wakes.now_ms()) {
@@ -472,11 +472,13 @@ impl QueueState {
                 }
                 Err(back) => {
                     self.ready.unpop(back);
+                    has_room = false;
                     break;
                 }
             }
+            has_room = self.consumers.any_in_turn();
         }
-        self.tally.note_room(self.consumers.any_in_turn(), wakes.now_ms());
+        self.tally.note_room(has_room, wakes.now_ms());
         self.tell_leaving(backing, wakes);
         if self.ready.needs_tending() {
             self.tend(backing);

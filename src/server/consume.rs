@@ -172,7 +172,9 @@ impl Channel {
         let served = self.statistics.served(subscription.queue_type);
         let count = if subscription.no_ack { &served.deliver_no_ack } else { &served.deliver };
         count.add(1);
-        served.redeliver.add(entry.redelivered.into());
+        if entry.redelivered {
+            served.redeliver.add(1);
+        }
         self.statistics.active_ms.set(session.wakes.now_ms());
         if !subscription.no_ack {
             session.note_deadline(subscription);

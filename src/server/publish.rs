@@ -95,7 +95,9 @@ impl Channel {
     ) -> Result<()> {
         let statistics = &self.statistics;
         statistics.received.add(1);
-        statistics.received_confirm.add(self.confirms.is_some().into());
+        if self.confirms.is_some() {
+            statistics.received_confirm.add(1);
+        }
         session.presence.sizes.note(content.body_bytes());
         let prepared = self.prepare(session, content)?;
         if let Some(transaction) = &mut self.transaction {
@@ -220,7 +222,7 @@ fn resolve(session: &mut Session, address: &[u8], properties: &Properties<'_>) -
     let routed = exchange::route(&exchange, &subject, &*session.vhost);
     let by_address = keys.len() == 1 && !routed.varies;
     let Routed { queues, histories, holders, .. } = routed;
-    let route: Route = Arc::new(Destinations { exchange, queues });
+    let route: Route = Arc::new(Destinations { exchange, queues: queues.into() });
     // The default exchange has no bindings whose change would be noticed, so that a queue which
     // does not exist yet must be looked for each time.
     if by_address && !(name.is_empty() && route.queues.is_empty()) {

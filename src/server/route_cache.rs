@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::exchange::Exchange;
 use crate::queue::Queue;
@@ -23,7 +24,7 @@ pub(super) struct Destinations {
     /// What they are published to.
     pub(super) exchange: Arc<Exchange>,
     /// Each once.
-    pub(super) queues: Vec<Arc<Queue>>,
+    pub(super) queues: SmallVec<[Arc<Queue>; 2]>,
 }
 
 /// Routes by address: exchange and routing key as two short strings.

@@ -1,5 +1,6 @@
 //! A client of the HTTP API that sends exactly what it is told to, one request a connection.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -75,12 +76,12 @@ impl Http {
     ) -> Answer {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n");
         if let Some(authorization) = &self.authorization {
-            head.push_str(&format!("Authorization: {authorization}\r\n"));
+            write!(head, "Authorization: {authorization}\r\n").expect("written");
         }
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").expect("written");
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        write!(head, "Content-Length: {}\r\n\r\n", body.len()).expect("written");
         let mut stream = TcpStream::connect(self.address).await.expect("connected");
         // A broker that refuses at the head may close before it has read all of the body.
         let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
@@ -131,5 +132,8 @@ impl Answer {
 
 /// A part of a path, with everything encoded that could be something else.
 pub fn part(name: &str) -> String {
-    name.bytes().map(|octet| format!("%{octet:02X}")).collect()
+    name.bytes().fold(String::new(), |mut part, octet| {
+        write!(part, "%{octet:02X}").expect("written");
+        part
+    })
 }

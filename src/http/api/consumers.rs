@@ -1,6 +1,7 @@
 //! Consumers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -65,7 +66,7 @@ fn all(call: &Call) -> Outcome {
         call,
         found,
         |consumer| (&consumer.queue.spec().vhost, &consumer.details.facts.tag),
-        |consumer, wanted| render(call.app.node_name(), consumer, wanted),
+        |consumer, wanted| render(call, consumer, wanted),
     )
 }
 
@@ -94,10 +95,12 @@ pub(super) fn of_channel(
 
 fn shown(call: &Call, consumers: &[Consumer]) -> Vec<Value> {
     let wanted = Wanted::default();
-    consumers.iter().map(|consumer| render(call.app.node_name(), consumer, &wanted)).collect()
+    consumers.iter().map(|consumer| render(call, consumer, &wanted)).collect()
 }
 
-fn render(node: &str, consumer: &Consumer, wanted: &Wanted) -> Value {
+fn render(call: &Call, consumer: &Consumer, wanted: &Wanted) -> Value {
+    let node = call.app.node_name();
+    let default_timeout = call.node().config.consumer_timeout;
     let Consumer { details, queue, presence } = consumer;
     let (facts, identity) = (&details.facts, &presence.identity);
     let mut object = Object::new(wanted);
@@ -109,6 +112,7 @@ fn render(node: &str, consumer: &Consumer, wanted: &Wanted) -> Value {
     object.put("prefetch_count", details.prefetch);
     object.put("priority", details.priority);
     object.put("messages_unacknowledged", details.unacked);
+    object.put("consumer_timeout", timeout_ms(default_timeout, consumer));
     object.put_with("arguments", || json::from_table(facts.arguments.view()));
     object.put_with("queue", || json!({"name": &**queue.name(), "vhost": &*queue.spec().vhost}));
     object.put_with("channel_details", || {
@@ -123,6 +127,16 @@ fn render(node: &str, consumer: &Consumer, wanted: &Wanted) -> Value {
         })
     });
     object.build()
+}
+
+/// How long it may keep a delivery, as it, its queue or the configuration say; 0 for ever. Clients
+/// want a number.
+fn timeout_ms(default: Option<Duration>, consumer: &Consumer) -> u64 {
+    let asked = consumer.details.facts.arguments.view().get("x-consumer-timeout");
+    let own = asked.and_then(|value| value.as_int()).and_then(|ms| u64::try_from(ms).ok());
+    let own = own.filter(|ms| *ms > 0).or_else(|| consumer.queue.consumer_timeout_ms());
+    let default = || default.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    own.or_else(default).unwrap_or(0)
 }
 
 fn cancel(call: &Call) -> Outcome {

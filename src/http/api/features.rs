@@ -10,11 +10,14 @@ use crate::http::schema::{OPEN, Shape, always};
 
 /// Features that RabbitMQ has introduced behind flags and that are here, always: name and what it
 /// is.
-const FLAGS: [(&str, &str); 6] = [
+const FLAGS: [(&str, &str); 9] = [
     ("direct_exchange_routing_v2", "Direct exchanges find queues by their key at once"),
     ("drop_unroutable_metric", "Messages that are dropped as unroutable are counted"),
     ("empty_basic_get_metric", "Answers to basic.get on empty queues are counted"),
+    ("feature_flags_v2", "Flags are enabled one by one"),
     ("implicit_default_bindings", "What is bound to the default exchange is not stored"),
+    ("quorum_queue", "Queues of type quorum"),
+    ("stream_queue", "What NServiceBus asks for: quorum queues dead-letter at least once"),
     ("user_limits", "Connections and channels of users can be limited"),
     ("virtual_host_metadata", "Virtual hosts have a description and tags"),
 ];

@@ -8,7 +8,10 @@ use crate::exchange::ExchangeKind;
 /// The exchange types.
 pub(super) fn exchange_types() -> Vec<Value> {
     let kinds = ExchangeKind::ALL.into_iter();
-    let shown = |kind: ExchangeKind| json!({"name": kind.name(), "description": description(kind), "enabled": true});
+    let shown = |kind: ExchangeKind| {
+        let (name, description) = (kind.name(), description(kind));
+        json!({"name": name, "description": description, "enabled": true})
+    };
     kinds.map(shown).collect()
 }
 

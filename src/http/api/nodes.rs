@@ -18,6 +18,8 @@ use crate::{descriptors, disk, memory};
 
 /// Tasks that are there beside those of connections: listeners, timers, signals.
 const TASKS_BESIDE: usize = 64;
+/// RabbitMQ's default time between two signs of life of a cluster's nodes. Clients want to read it.
+const NET_TICK_SECONDS: u32 = 60;
 
 static QUERY: &[Field] =
     &[maybe("columns", &Shape::Text), maybe("memory", &Shape::Flag), maybe("binary", &Shape::Flag)];
@@ -98,6 +100,7 @@ fn render<'w>(app: &App, wanted: &'w Wanted) -> Object<'w> {
     object.put("contexts", contexts(app));
     object.put("enabled_plugins", json!([]));
     object.put("partitions", json!([]));
+    object.put("net_ticktime", NET_TICK_SECONDS);
     object.put("cluster_links", json!([]));
     object.put("log_files", json!(["<stderr>"]));
     object.put("config_files", json!([]));

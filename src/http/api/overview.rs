@@ -72,7 +72,7 @@ fn put_identity(object: &mut Object<'_>, call: &Call) {
     // There is no Erlang here; programs show these two.
     object.put("erlang_version", "");
     object.put("erlang_full_version", "");
-    object.put("cluster_tags", Map::new());
+    object.put_with("cluster_tags", || cluster_tags(call));
     object.put("node_tags", Map::new());
     object.put("default_queue_type", QueueKind::default().name());
     object.put("rates_mode", "basic");
@@ -84,6 +84,13 @@ fn put_identity(object: &mut Object<'_>, call: &Call) {
         .put("sample_retention_policies", json!({"global": none, "basic": none, "detailed": none}));
     object.put("exchange_types", kinds::exchange_types());
     object.put("statistics_db_event_queue", 0);
+}
+
+/// What an administrator has written on the cluster.
+fn cluster_tags(call: &Call) -> Value {
+    let text = call.node().global_parameter("cluster_tags");
+    let tags = text.and_then(|text| serde_json::from_str(&text).ok());
+    tags.filter(Value::is_object).unwrap_or_else(|| json!({}))
 }
 
 fn listeners(call: &Call) -> Value {

@@ -242,6 +242,9 @@ fn delete(call: &Call) -> Outcome {
         }
         VHOST_LIMITS if call.parameter("name") == LIMITS => {
             check_administrator(call)?;
+            if vhost.settings().limits == VhostLimits::default() {
+                return Err(Failure::not_found());
+            }
             for limit in [VhostLimit::MaxConnections, VhostLimit::MaxQueues] {
                 call.node().clear_vhost_limit(vhost.name(), limit)?;
             }

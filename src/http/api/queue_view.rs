@@ -132,6 +132,9 @@ fn put_usual(object: &mut Object<'_>, statistics: &QueueStatistics) {
     object.put("consumers", statistics.consumers);
     object.put("consumer_capacity", statistics.consumer_capacity);
     object.put("consumer_utilisation", statistics.consumer_capacity);
+    if statistics.active_ms > 0 {
+        object.put_with("idle_since", || rfc3339(statistics.active_ms).into());
+    }
     object.put("memory", statistics.memory_bytes);
     object.put("message_bytes", statistics.bytes());
     object.put("messages_persistent", statistics.ready.kept + statistics.unacked.kept);
@@ -160,12 +163,8 @@ fn put_rest(object: &mut Object<'_>, statistics: &QueueStatistics) {
     object.put("messages_paged_out", ready.count.saturating_sub(resident.count));
     object.put("messages_dlx", statistics.dead_waiting);
     object.put("head_message_timestamp", statistics.head_timestamp);
-    if statistics.active_ms > 0 {
-        object.put_with("idle_since", || rfc3339(statistics.active_ms).into());
-    }
     object.put_with("time_in_queue_ms", || quantiles(statistics));
     object.put("storage_version", 2);
-    object.put("garbage_collection", json!({}));
 }
 
 /// Within how many milliseconds so many of a hundred messages were delivered for the first time;

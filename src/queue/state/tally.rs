@@ -22,17 +22,36 @@ const CAPACITY_PERIOD_MS: u64 = 5000;
 /// What a queue counts.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub(super) messages: MessageCounts,
+    hot: Hot,
+    pub(super) get_empty: u64,
+    pub(super) disk_reads: u64,
+    get: u64,
+    get_no_ack: u64,
     /// Made with the first death: most queues see none.
     pub(super) dead: Option<Box<DeadCounts>>,
     /// Made with the first delivery, so that what is idle stays small.
     waits: Option<Box<WaitHistogram>>,
-    /// When something was last done with it.
-    pub(super) active_ms: u64,
     capacity: Capacity,
     /// Since when the first message has been here, if it was looked for on disk: where it was
     /// looked for, and its time.
     head: Option<(MessageId, u64)>,
+}
+
+/// What every message changes. The threads of publishers and consumers hand it to each other with
+/// the lock: it is one line of the cache.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Hot {
+    publish: u64,
+    deliver: u64,
+    deliver_no_ack: u64,
+    redeliver: u64,
+    ack: u64,
+    disk_writes: u64,
+    /// When something was last done.
+    active_ms: u64,
+    /// Somebody could take a message.
+    has_room: bool,
 }
 
 /// For how much of the time somebody could have taken a message.
@@ -50,14 +69,12 @@ struct Capacity {
 }
 
 impl Capacity {
-    #[inline]
+    /// That has changed.
     fn note(&mut self, has_room: bool, now_ms: u64) {
-        if has_room != self.has_room {
-            if self.has_room {
-                self.room_ms += now_ms.saturating_sub(self.since_ms);
-            }
-            (self.has_room, self.since_ms) = (has_room, now_ms);
+        if self.has_room {
+            self.room_ms += now_ms.saturating_sub(self.since_ms);
         }
+        (self.has_room, self.since_ms) = (has_room, now_ms);
     }
 
     /// The share of the time since it was last asked for.
@@ -83,17 +100,17 @@ impl Capacity {
 impl Tally {
     #[inline]
     pub(super) fn on_publish(&mut self, seq: Seq, now_ms: u64) {
-        self.messages.publish += 1;
-        self.messages.disk_writes += u64::from(seq != Seq::NONE);
-        self.active_ms = now_ms;
+        self.hot.publish += 1;
+        self.hot.disk_writes += u64::from(seq != Seq::NONE);
+        self.hot.active_ms = now_ms;
     }
 
     /// A message goes to a consumer.
     #[inline]
     pub(super) fn on_delivery(&mut self, going: Going, taken: Taken, now_ms: u64) {
         match taken {
-            Taken::ToBeAcked => self.messages.deliver += 1,
-            Taken::ForGood => self.messages.deliver_no_ack += 1,
+            Taken::ToBeAcked => self.hot.deliver += 1,
+            Taken::ForGood => self.hot.deliver_no_ack += 1,
         }
         self.on_going(going, now_ms);
     }
@@ -101,18 +118,18 @@ impl Tally {
     /// A message goes out with `basic.get`.
     pub(super) fn on_get(&mut self, going: Going, no_ack: bool, now_ms: u64) {
         if no_ack {
-            self.messages.get_no_ack += 1;
+            self.get_no_ack += 1;
         } else {
-            self.messages.get += 1;
+            self.get += 1;
         }
         self.on_going(going, now_ms);
     }
 
     #[inline]
     fn on_going(&mut self, going: Going, now_ms: u64) {
-        self.active_ms = now_ms;
+        self.hot.active_ms = now_ms;
         if going.redelivered {
-            self.messages.redeliver += 1;
+            self.hot.redeliver += 1;
         } else {
             let new = || Box::new(WaitHistogram::new(&WAIT_BOUNDS_MS));
             let waits = self.waits.get_or_insert_with(new);
@@ -123,7 +140,34 @@ impl Tally {
     /// Whether somebody could take a message now.
     #[inline]
     pub(super) fn note_room(&mut self, has_room: bool, now_ms: u64) {
-        self.capacity.note(has_room, now_ms);
+        if has_room != self.hot.has_room {
+            self.hot.has_room = has_room;
+            self.capacity.note(has_room, now_ms);
+        }
+    }
+
+    /// So many deliveries are acknowledged.
+    #[inline]
+    pub(super) fn on_ack(&mut self, count: u64, now_ms: u64) {
+        self.hot.ack += count;
+        self.hot.active_ms = now_ms;
+    }
+
+    fn messages(&self) -> MessageCounts {
+        let Hot { publish, deliver, deliver_no_ack, redeliver, ack, disk_writes, .. } = self.hot;
+        MessageCounts {
+            publish,
+            deliver,
+            deliver_no_ack,
+            get: self.get,
+            get_no_ack: self.get_no_ack,
+            get_empty: self.get_empty,
+            redeliver,
+            ack,
+            disk_reads: self.disk_reads,
+            disk_writes,
+            ..MessageCounts::default()
+        }
     }
 }
 
@@ -167,7 +211,7 @@ impl QueueState {
 
     /// What it has counted: what was done with messages, and deaths.
     pub fn totals(&self) -> (MessageCounts, DeadCounts) {
-        (self.tally.messages, self.tally.dead.as_deref().copied().unwrap_or_default())
+        (self.tally.messages(), self.tally.dead.as_deref().copied().unwrap_or_default())
     }
 
     /// What it is asked for, as it is now.
@@ -200,7 +244,7 @@ impl QueueState {
             waits: self.tally.waits.as_ref().map(|waits| waits.counts()).unwrap_or_default(),
             consumers: self.consumers.len(),
             consumer_capacity,
-            active_ms: self.tally.active_ms,
+            active_ms: self.tally.hot.active_ms,
             exclusive_consumer: self.consumers.exclusive(),
             single_active_consumer: self.consumers.single_active_one(),
             ..QueueStatistics::default()
