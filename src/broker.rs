@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::access::{Access, NAME_MAX_BYTES};
 use crate::alarm::{Alarm, Alarms};
+use crate::complaints::Complaints;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::outbox::{Outbox, Wakes};
@@ -58,6 +59,8 @@ pub struct Node {
     pub tls: Option<Arc<Tls>>,
     /// What runs short.
     pub alarms: Alarms,
+    /// How many of those who were refused the log has told of.
+    pub complaints: Complaints,
     /// What survives.
     pub store: Arc<Store>,
     /// Who has to be looked after when.
@@ -84,6 +87,7 @@ impl Node {
             config,
             tls: None,
             alarms: Alarms::default(),
+            complaints: Complaints::default(),
             store,
             timers: Arc::default(),
             vhosts: DashMap::new(),

@@ -29,6 +29,7 @@ pub mod bell;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod complaints;
 pub mod config;
 pub mod definitions;
 pub mod descriptors;

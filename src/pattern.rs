@@ -16,6 +16,9 @@ const STEPS_MAX: usize = 10_000;
 /// So often is something else tried for one name. Honest patterns need some dozens; hostile ones
 /// stop every declare for as long as this takes, some milliseconds.
 const BACKTRACK_MAX: usize = 10_000;
+/// The same where one pattern is tried on all names there are, so that ten thousand of them are
+/// looked through in less than a second whatever the pattern is.
+const BACKTRACK_MAX_OF_MANY: usize = 1_000;
 
 /// A regular expression.
 #[derive(Clone, Debug)]
@@ -38,11 +41,20 @@ pub enum BadPattern {
 impl Pattern {
     /// Compiles a text.
     pub fn new(text: &str) -> Result<Self, BadPattern> {
+        Self::with_limit(text, BACKTRACK_MAX)
+    }
+
+    /// The same, for looking through a long list of names.
+    pub fn for_many(text: &str) -> Result<Self, BadPattern> {
+        Self::with_limit(text, BACKTRACK_MAX_OF_MANY)
+    }
+
+    fn with_limit(text: &str, backtrack_max: usize) -> Result<Self, BadPattern> {
         if text.len() > PATTERN_MAX_BYTES {
             return Err(BadPattern::TooLong(PATTERN_MAX_BYTES));
         }
         let compiled = RegexBuilder::new(text)
-            .backtrack_limit(BACKTRACK_MAX)
+            .backtrack_limit(backtrack_max)
             .delegate_size_limit(COMPILED_MAX_BYTES)
             .delegate_dfa_size_limit(COMPILED_MAX_BYTES)
             .max_prog_size(STEPS_MAX)
@@ -63,7 +75,12 @@ impl Pattern {
 
     /// A name that takes more trying than is allowed does not match.
     pub fn is_found_in(&self, name: &str) -> bool {
-        self.0.is_match(name).unwrap_or(false)
+        self.find_in(name).unwrap_or(false)
+    }
+
+    /// Whether it matches; none if that takes more trying than is allowed.
+    pub fn find_in(&self, name: &str) -> Option<bool> {
+        self.0.is_match(name).ok()
     }
 }
 
@@ -115,5 +132,8 @@ mod tests {
     fn a_hostile_pattern_ends() {
         assert!(!found("^(a|aa)+(?=b)$", &"a".repeat(255)));
         assert!(!found("(x+x+)+(?!x)y", &"x".repeat(255)));
+        let many = Pattern::for_many("^(a|aa)+(?=b)$").expect("sound");
+        assert_eq!(many.find_in(&"a".repeat(255)), None);
+        assert_eq!((many.find_in("b"), many.find_in("")), (Some(false), Some(false)));
     }
 }

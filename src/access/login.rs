@@ -4,11 +4,13 @@
 //! at all happens off the async threads, for a few at a time.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::sasl::{amqplain, plain};
-use super::{Access, NAME_MAX_BYTES, PasswordHash, State, User};
+use super::{Access, Attempt, NAME_MAX_BYTES, PasswordHash, State, User};
 
 /// What ANONYMOUS logs in as.
 const ANONYMOUS_USER: &str = "guest";
@@ -42,9 +44,27 @@ pub enum Denial {
     EmptyPassword,
     /// The user may come from this machine only.
     NotLocal,
+    /// Too many logins from there have failed: this one was not looked at.
+    TooMany {
+        /// After this time it may be worth another try.
+        retry_after: Duration,
+    },
+}
+
+/// Where somebody is who wants to log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Whence {
+    /// The address.
+    pub peer: IpAddr,
+    /// Whether that is this machine, beyond doubt.
+    pub local: bool,
 }
 
 impl Refusal {
+    pub(super) fn denied(name: &[u8], why: Denial) -> Self {
+        Self::Denied { user: String::from_utf8_lossy(name).into_owned(), why }
+    }
+
     /// The name that was given, as much of it as a name may have.
     pub fn user(&self) -> Option<&str> {
         let Self::Denied { user, .. } = self else { return None };
@@ -127,13 +147,14 @@ impl Access {
         self.admit(name, checked, local)
     }
 
-    /// Checks a SASL response.
+    /// Checks a SASL response. Whoever guesses waits here.
     pub async fn authenticate(
         &self,
         mechanism: &str,
         response: &[u8],
-        local: bool,
+        whence: Whence,
     ) -> Result<Arc<User>, Refusal> {
+        let Whence { peer, local } = whence;
         let credentials = match mechanism {
             "PLAIN" => plain(response),
             "AMQPLAIN" => amqplain(response),
@@ -141,7 +162,8 @@ impl Access {
             _ => return Err(Refusal::UnknownMechanism),
         };
         let (name, password) = credentials.ok_or(Refusal::Malformed)?;
-        self.log_in(name, password, local).await
+        let attempt = Attempt { name, password, peer, local };
+        self.guard.log_in(self, &attempt).await.map_err(|denied| denied.refusal)
     }
 
     /// Somebody whose name is known without a password: from a certificate, for instance.
@@ -167,10 +189,7 @@ impl Access {
             Ok(user) if remote(&user) => Err(Denial::NotLocal),
             checked => checked,
         };
-        admitted.map_err(|why| Refusal::Denied {
-            user: String::from_utf8_lossy(name).into_owned(),
-            why,
-        })
+        admitted.map_err(|why| Refusal::denied(name, why))
     }
 
     /// Whether a user may come from this machine only.
@@ -187,6 +206,7 @@ impl fmt::Display for Denial {
             Self::NoPassword => "the user has no password",
             Self::EmptyPassword => "empty password",
             Self::NotLocal => "the user may come from this machine only",
+            Self::TooMany { .. } => "too many failed logins from this address",
         })
     }
 }
@@ -270,7 +290,10 @@ mod tests {
     #[tokio::test]
     async fn mechanisms_lead_to_the_same_check() {
         let access = access();
-        let login = |mechanism, response, local| access.authenticate(mechanism, response, local);
+        let peer = IpAddr::from([192, 0, 2, 1]);
+        let login = |mechanism, response, local| {
+            access.authenticate(mechanism, response, Whence { peer, local })
+        };
         assert_eq!(outcome(login("PLAIN", b"\0ann\0ann", false).await), Ok("ann".to_owned()));
         let table = b"\x05LOGINS\0\0\0\x03ann\x08PASSWORDS\0\0\0\x03ann";
         assert_eq!(outcome(login("AMQPLAIN", table, false).await), Ok("ann".to_owned()));

@@ -5,10 +5,12 @@
 //! connections: it is told whether a peer is local.
 
 mod grant;
+mod guard;
 mod login;
 mod password;
 mod permission;
 mod sasl;
+mod throttle;
 mod user;
 
 use std::collections::BTreeMap;
@@ -20,7 +22,8 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
 pub use grant::Grant;
-pub use login::{Denial, Refusal};
+pub use guard::{Attempt, Denied, Guard};
+pub use login::{Denial, Refusal, Whence};
 pub use password::{Algorithm, BadHash, PasswordHash};
 pub use permission::{BadRule, NameRule, Permission, Resource, Right, TopicPermission};
 pub use sasl::{EXTERNAL, MECHANISMS};
@@ -39,6 +42,7 @@ pub struct Access {
     /// Who may come from this machine only.
     loopback_users: Vec<String>,
     slow_logins: Arc<Semaphore>,
+    guard: Guard,
 }
 
 #[derive(Default)]
@@ -84,6 +88,7 @@ impl Access {
             revision: AtomicU64::new(1),
             loopback_users,
             slow_logins: Arc::new(Semaphore::new(SLOW_LOGINS_MAX)),
+            guard: Guard::of_names(),
         }
     }
 

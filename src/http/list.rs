@@ -160,7 +160,13 @@ pub(super) fn list<T>(
     let page = Page::of(call)?;
     let total = items.len();
     if let Some(filter) = Filter::of(call)? {
-        items.retain(|item| filter.keeps(key(item).1));
+        let mut kept = Vec::with_capacity(items.len());
+        for item in items {
+            if filter.keeps(key(&item).1)? {
+                kept.push(item);
+            }
+        }
+        items = kept;
     }
     let filtered = items.len();
     sort(call, &mut items, &key, &render);
@@ -251,16 +257,17 @@ impl Filter {
         if !call.has_flag("use_regex") {
             return Ok(Some(Self::Part(name.to_lowercase())));
         }
-        match Pattern::new(name) {
+        match Pattern::for_many(name) {
             Ok(pattern) => Ok(Some(Self::Pattern(pattern))),
             Err(_) => Err(bad_pagination()),
         }
     }
 
-    fn keeps(&self, name: &str) -> bool {
+    fn keeps(&self, name: &str) -> Result<bool, Failure> {
         match self {
-            Self::Part(part) => name.to_lowercase().contains(part),
-            Self::Pattern(pattern) => pattern.is_found_in(name),
+            Self::Part(part) => Ok(name.to_lowercase().contains(part)),
+            // One name is enough to tell: the others are not tried.
+            Self::Pattern(pattern) => pattern.find_in(name).ok_or_else(too_much_trying),
         }
     }
 }
@@ -294,6 +301,10 @@ impl Page {
         let reason = format!("Page out of range, page: {number} page size: {size}, len: {items}");
         Failure::new(StatusCode::BAD_REQUEST, "page_out_of_range", reason)
     }
+}
+
+fn too_much_trying() -> Failure {
+    Failure::bad_request("the regular expression takes too many steps on one of the names")
 }
 
 fn bad_pagination() -> Failure {

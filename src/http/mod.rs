@@ -21,7 +21,6 @@ mod route;
 mod routes;
 mod schema;
 mod serve;
-mod throttle;
 mod time;
 
 pub use app::Endpoint;

@@ -83,7 +83,7 @@ impl Http {
         let secured = |&address| Endpoint { protocol: "https", address, tls: true };
         endpoints.extend(tls_addresses.iter().map(secured));
         let tls = node.tls.clone();
-        let app = App::new(node, endpoints);
+        let app = App::new(node.clone(), endpoints);
         let (stopping, stop) = watch::channel(false);
         let connections_max = descriptors::http_connections_max();
         let slots = Arc::new(Semaphore::new(connections_max as usize));
@@ -93,7 +93,7 @@ impl Http {
         let https = https.into_iter().map(|listener| (listener, whole.clone(), tls.clone()));
         let metrics = metrics.into_iter().map(|listener| (listener, open.clone(), None));
         for (listener, router, tls) in http.chain(https).chain(metrics) {
-            let door = Door { listener, router, tls, slots: slots.clone() };
+            let door = Door { listener, router, tls, slots: slots.clone(), node: node.clone() };
             tokio::spawn(door.accept(stop.clone()));
         }
         Ok(Self { addresses, tls_addresses, metrics_addresses, stopping, slots, connections_max })
@@ -133,6 +133,7 @@ struct Door {
     router: Router,
     tls: Option<Arc<Tls>>,
     slots: Arc<Semaphore>,
+    node: Arc<Node>,
 }
 
 impl Door {
@@ -146,7 +147,8 @@ impl Door {
             match accepted {
                 Ok(Some((stream, peer, slot))) => {
                     let (router, tls) = (self.router.clone(), self.tls.clone());
-                    let talk = Talk { peer, router, stop: connections.clone(), _slot: slot };
+                    let (stop, node) = (connections.clone(), self.node.clone());
+                    let talk = Talk { peer, router, stop, node, _slot: slot };
                     tokio::spawn(talk.begin(stream, tls));
                 }
                 Ok(None) => return,
@@ -171,6 +173,7 @@ struct Talk {
     peer: SocketAddr,
     router: Router,
     stop: watch::Receiver<bool>,
+    node: Arc<Node>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -184,6 +187,7 @@ impl Talk {
         };
         match secured {
             Ok(Ok(stream)) => self.run(stream).await,
+            _ if !self.node.complaints.may_be_logged() => {}
             Ok(Err(error)) => {
                 // What the peer sent may be part of the reason.
                 tracing::warn!(%peer, reason = ?tls::failure(&error), "TLS handshake failed");

@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::properties::SERVER_PROPERTIES;
 use super::session::{Admitted, Capabilities, Session, Tuning};
 use super::socket::Socket;
-use crate::access::{EXTERNAL, MECHANISMS, Refusal, User};
+use crate::access::{EXTERNAL, MECHANISMS, Refusal, User, Whence};
 use crate::amqp::frame::{FrameKind, FrameReader, describe, erlang_binary};
 use crate::amqp::method::{ConnectionStartOk, ConnectionTuneOk, DecodeError, Method, method_id};
 use crate::amqp::reply::{Reply, connection_start};
@@ -156,7 +156,8 @@ impl Handshake<'_> {
             }
             (mechanism, _) => {
                 let response = response.as_bytes();
-                self.node.access.authenticate(mechanism, response, local).await
+                let whence = Whence { peer: self.origin.peer.ip(), local };
+                self.node.access.authenticate(mechanism, response, whence).await
             }
         };
         match logged_in {
@@ -166,10 +167,10 @@ impl Handshake<'_> {
             }
             Err(refusal) => {
                 self.node.ledger.amqp_logins.failed.add(1);
-                let user = refusal.user().unwrap_or_default();
-                tracing::warn!(
-                    peer = %self.origin.peer, user, ?mechanism, reason = %refusal, "login refused"
-                );
+                if self.node.complaints.may_be_logged() {
+                    let (user, peer) = (refusal.user().unwrap_or_default(), self.origin.peer);
+                    tracing::warn!(%peer, user, ?mechanism, reason = %refusal, "login refused");
+                }
                 Err(refused(&refusal, mechanism.as_str(), capabilities))
             }
         }

@@ -121,6 +121,7 @@ async fn find_and_run(mut client: Client) {
             let span = tracing::info_span!("connection", peer = %origin.peer);
             open_and_run(client, origin, deadline).instrument(span).await;
         }
+        _ if !client.node.complaints.may_be_logged() => {}
         Ok(Err(error)) => tracing::warn!(%peer, %error, "proxy refused"),
         Err(_) => tracing::warn!(%peer, "handshake timeout: no header of the PROXY protocol"),
     }
@@ -132,6 +133,7 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
     let secured = Box::pin(secure(stream, tls.as_deref(), &mut origin));
     let mut socket = match timeout_at(deadline, secured).await {
         Ok(Ok(socket)) => socket,
+        _ if !node.complaints.may_be_logged() => return,
         Ok(Err(error)) => {
             // What the peer sent may be part of the reason.
             tracing::warn!(reason = ?tls::failure(&error), "TLS handshake failed");
@@ -140,6 +142,7 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
         Err(_) => return tracing::warn!(?limit, "handshake timeout: TLS was not agreed on"),
     };
     let mut reader = FrameReader::new();
+    let complaining = node.clone();
     // Boxed, so that an open connection does not keep the room of its handshake.
     let handshake = Box::pin(async {
         let (socket, reader, out) = (&mut socket, &mut reader, WriteQueue::new());
@@ -149,12 +152,15 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
     });
     let session = match timeout_at(deadline, handshake).await {
         Ok(Ok(session)) => session,
-        Ok(Err(failure)) => return Box::pin(refuse(socket, failure)).await,
+        Ok(Err(failure)) => return Box::pin(refuse(socket, failure, &complaining)).await,
         Err(_) => {
-            tracing::warn!(?limit, "handshake timeout");
+            if complaining.complaints.may_be_logged() {
+                tracing::warn!(?limit, "handshake timeout");
+            }
             return;
         }
     };
+    drop(complaining);
     log_opened(&session);
     let mut connection = Box::new(Connection::new(socket, reader, session));
     match connection.run().await {
@@ -182,7 +188,7 @@ async fn secure(stream: TcpStream, tls: Option<&Tls>, origin: &mut Origin) -> io
 }
 
 /// Says why, and lets the client read it before the socket goes.
-async fn refuse(mut socket: Socket, failure: Failure) {
+async fn refuse(mut socket: Socket, failure: Failure, node: &Node) {
     let mut out = WriteQueue::new();
     let mut nothing_more = false;
     match failure {
@@ -191,12 +197,16 @@ async fn refuse(mut socket: Socket, failure: Failure) {
             return;
         }
         Failure::WrongProtocol(what) => {
-            tracing::warn!(what, "the client speaks another protocol");
+            if node.complaints.may_be_logged() {
+                tracing::warn!(what, "the client speaks another protocol");
+            }
             nothing_more = true;
         }
         Failure::RefusedInSilence => {}
         Failure::Close(reason, blamed) => {
-            tracing::warn!(reason = ?reason.reply_text(), "handshake refused");
+            if node.complaints.may_be_logged() {
+                tracing::warn!(reason = ?reason.reply_text(), "handshake refused");
+            }
             Reply::connection_close(&reason, blamed).encode(0, out.tail());
         }
     }

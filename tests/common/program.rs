@@ -39,7 +39,8 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
         let log = data.join("log.txt");
         command.env_clear().current_dir(data).stdin(Stdio::null()).stdout(Stdio::piped());
-        command.args(["--http", "none", "--metrics", "none"]);
+        let http = if speaks.contains(&"http") { "127.0.0.1:0" } else { "none" };
+        command.args(["--http", http, "--metrics", "none"]);
         command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(data.join("data"));
         command.stderr(File::create(&log).expect("a file for the log"));
         change(&mut command);

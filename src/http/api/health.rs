@@ -63,11 +63,14 @@ pub(in crate::http) static ROUTES: &[Route] = &[
         leaders,
         "Checks that quorum queues have a leader: each has this node.",
     ),
-    check(
+    Route::get(
         "/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
-        leaders,
+        Access::Visible,
+        Now(leaders),
         "Checks that quorum queues of a virtual host have a leader: each has this node.",
-    ),
+    )
+    .gives(&STATUS)
+    .fails(&[503]),
     check("/api/health/checks/is-in-service", in_service, "Checks that this node accepts clients."),
     check(
         "/api/health/checks/ready-to-serve-clients",

@@ -1,8 +1,8 @@
-//! Slows down whoever guesses passwords, by address, in bounded memory.
+//! Slows down whoever guesses passwords, by address and group of names, in bounded memory.
 //!
 //! A few mistakes are free. After that an address has to wait in front of every further check of a
 //! password, each time longer, and its checks take turns. Others wait for nothing; nor does who has
-//! logged in before (see `login.rs`). Knows no passwords and no names.
+//! logged in before (see `guard.rs`). Knows no passwords and no names.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -25,10 +25,13 @@ const ADDRESSES_MAX: usize = 4096;
 /// Whoever has one address of IPv6 has all with the same first 64 bits.
 const IPV6_NETWORK_MASK: u128 = !(u64::MAX as u128);
 
+/// Where a guess comes from: an address, and the group of the name that is tried.
+type Place = (IpAddr, u64);
+
 /// Failed logins by address.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    addresses: Mutex<HashMap<IpAddr, Failures>>,
+    addresses: Mutex<HashMap<Place, Failures>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +53,8 @@ pub(super) struct TooMany {
 
 impl Throttle {
     /// How long to wait before a password is checked, and what is to be kept until that is done.
-    pub(super) fn turn(&self, address: IpAddr, now: Instant) -> Result<Turn<'_>, TooMany> {
-        let address = network(address);
+    pub(super) fn turn(&self, place: Place, now: Instant) -> Result<Turn<'_>, TooMany> {
+        let address = network(place);
         let mut addresses = self.addresses.lock();
         if addresses.len() >= ADDRESSES_MAX && !addresses.contains_key(&address) {
             make_room(&mut addresses, now);
@@ -76,9 +79,9 @@ impl Throttle {
     }
 
     /// A password was wrong. Gives how many were since the address was last forgotten.
-    pub(super) fn note_failure(&self, address: IpAddr, now: Instant) -> u32 {
+    pub(super) fn note_failure(&self, place: Place, now: Instant) -> u32 {
         let mut addresses = self.addresses.lock();
-        let Some(failures) = addresses.get_mut(&network(address)) else { return 1 };
+        let Some(failures) = addresses.get_mut(&network(place)) else { return 1 };
         failures.count = failures.count.saturating_add(1);
         failures.last = now;
         failures.count
@@ -90,7 +93,7 @@ impl Throttle {
 pub(super) struct Turn<'t> {
     /// How long to wait for it.
     pub(super) wait: Duration,
-    address: IpAddr,
+    address: Place,
     throttle: &'t Throttle,
 }
 
@@ -110,7 +113,7 @@ fn wait_after(failures: u32) -> Duration {
     FIRST_WAIT.saturating_mul(1 << beyond.min(16)).min(WAIT_MAX)
 }
 
-fn make_room(addresses: &mut HashMap<IpAddr, Failures>, now: Instant) {
+fn make_room(addresses: &mut HashMap<Place, Failures>, now: Instant) {
     addresses.retain(|_, failures| now.duration_since(failures.last) <= MEMORY);
     if addresses.len() >= ADDRESSES_MAX {
         let oldest = addresses.iter().min_by_key(|(_, failures)| failures.last);
@@ -120,19 +123,20 @@ fn make_room(addresses: &mut HashMap<IpAddr, Failures>, now: Instant) {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
+fn network((address, group): Place) -> Place {
+    let network = match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & IPV6_NETWORK_MASK).into(),
         address @ IpAddr::V4(_) => address,
-    }
+    };
+    (network, group)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
+    fn address(last: u8) -> Place {
+        (IpAddr::from([192, 0, 2, last]), 0)
     }
 
     /// Each fails before the next begins.
@@ -144,7 +148,7 @@ mod tests {
     }
 
     /// What a check would have to wait, which then goes well.
-    fn asked(throttle: &Throttle, address: IpAddr, now: Instant) -> Result<Duration, TooMany> {
+    fn asked(throttle: &Throttle, address: Place, now: Instant) -> Result<Duration, TooMany> {
         throttle.turn(address, now).map(|turn| turn.wait)
     }
 
@@ -192,7 +196,7 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..(ADDRESSES_MAX as u32 * 2) {
             let later = now + Duration::from_millis(number.into());
-            let address = IpAddr::V4((0x0a00_0000 + number).into());
+            let address = (IpAddr::V4((0x0a00_0000 + number).into()), 0);
             let _turn = throttle.turn(address, later);
             throttle.note_failure(address, later);
         }
@@ -204,12 +208,12 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for host in 0..FREE_FAILURES {
             let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host as u16);
-            let _turn = throttle.turn(address.into(), now);
-            throttle.note_failure(address.into(), now);
+            let _turn = throttle.turn((address.into(), 0), now);
+            throttle.note_failure((address.into(), 0), now);
         }
         let other: Ipv6Addr = "2001:db8:0:1:ffff::1".parse().expect("an address");
-        assert_eq!(asked(&throttle, other.into(), now), Ok(FIRST_WAIT));
+        assert_eq!(asked(&throttle, (other.into(), 0), now), Ok(FIRST_WAIT));
         let apart: Ipv6Addr = "2001:db8:0:2::1".parse().expect("an address");
-        assert_eq!(asked(&throttle, apart.into(), now), Ok(Duration::ZERO));
+        assert_eq!(asked(&throttle, (apart.into(), 0), now), Ok(Duration::ZERO));
     }
 }
