@@ -14,6 +14,14 @@ pub enum Alarm {
 }
 
 impl Alarm {
+    /// As events and clients of the management API know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+        }
+    }
+
     fn bit(self) -> u8 {
         match self {
             Self::Memory => 1,

@@ -10,9 +10,10 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::access::{Access, NAME_MAX_BYTES};
 use crate::alarm::{Alarm, Alarms};
-use crate::complaints::Complaints;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::log_limit::LogLimits;
 use crate::outbox::{Outbox, Wakes};
 use crate::queue::ConnectionId;
 use crate::stats::{Ledger, Watch};
@@ -24,6 +25,8 @@ use crate::vhost::{VhostSettings, VirtualHost};
 mod actor;
 mod change_error;
 mod connections;
+mod events;
+mod firehose;
 mod first_start;
 mod parameters;
 mod policies;
@@ -36,17 +39,17 @@ mod vhosts;
 
 use connections::Connections;
 
+pub use crate::vhost::DEFAULT_VHOST;
 pub use actor::{Actor, Bound};
 pub use change_error::{Change, ChangeError};
+pub use events::Attempt;
+pub use firehose::Via;
 pub use presence::{ConnectionState, Identity, Presence, TRAFFIC_SERIES, Traffic};
 pub use presences::{NodeRates, ObjectCounts};
 pub use publication::{
     Publication, Published, REPLY_ADDRESS_PREFIX, check_expiration, check_further_keys, traits,
 };
 pub use users::{NewPassword, UserUpdate};
-
-/// The virtual host that exists from the first start.
-pub const DEFAULT_VHOST: &str = "/";
 
 /// The shared heart of a broker.
 #[derive(Debug)]
@@ -59,8 +62,6 @@ pub struct Node {
     pub tls: Option<Arc<Tls>>,
     /// What runs short.
     pub alarms: Alarms,
-    /// How many of those who were refused the log has told of.
-    pub complaints: Complaints,
     /// What survives.
     pub store: Arc<Store>,
     /// Who has to be looked after when.
@@ -73,6 +74,10 @@ pub struct Node {
     /// How fast the node's own counters grow.
     pub rates: NodeRates,
     watch: Watch,
+    /// What of that anybody could fill the log with.
+    pub log_limits: LogLimits,
+    /// What has happened.
+    pub events: Arc<Events>,
     /// By name; the values are JSON.
     global_parameters: RwLock<BTreeMap<Arc<str>, Arc<str>>>,
     /// Held by whoever changes users, permissions, virtual hosts or parameters.
@@ -84,10 +89,10 @@ impl Node {
     pub fn new(config: Config, store: Arc<Store>, recovered: Recovered) -> Result<Self> {
         let node = Self {
             access: Arc::new(Access::new(config.loopback_users.clone())),
+            events: Arc::new(Events::new(config.node_name())),
             config,
             tls: None,
             alarms: Alarms::default(),
-            complaints: Complaints::default(),
             store,
             timers: Arc::default(),
             vhosts: DashMap::new(),
@@ -96,6 +101,7 @@ impl Node {
             ledger: Arc::default(),
             rates: NodeRates::default(),
             watch: Watch::default(),
+            log_limits: LogLimits::default(),
             global_parameters: RwLock::default(),
             administration: Mutex::default(),
         };
@@ -105,7 +111,8 @@ impl Node {
 
     fn add_vhost(&self, name: &str, settings: VhostSettings) -> Result<()> {
         let (store, timers) = (self.store.clone(), self.timers.clone());
-        let vhost = VirtualHost::new(name, settings, store, timers, self.ledger.clone())?;
+        let (ledger, events) = (self.ledger.clone(), self.events.clone());
+        let vhost = VirtualHost::new(name, settings, store, timers, ledger, events)?;
         self.vhosts.insert(vhost.name().clone(), vhost);
         Ok(())
     }
@@ -132,6 +139,10 @@ impl Node {
     /// Raises or clears an alarm.
     pub fn set_alarm(&self, alarm: Alarm, on: bool) {
         if self.alarms.set(alarm, on) {
+            let key = if on { "alarm.set" } else { "alarm.cleared" };
+            self.events.note_plain(key, |about| {
+                about.long_string("source", alarm.name()).long_string("node", self.events.node())
+            });
             self.tell(|_, _| true, Outbox::nudge);
         }
     }

@@ -4,8 +4,12 @@
 
 mod common;
 
-use common::http::Http;
-use common::{OwnBroker, consume, consume_ok};
+use std::collections::BTreeSet;
+
+use common::http::{Answer, Http};
+use common::routes::{self, Row, Rule, Standing};
+use common::specimen::Specimen;
+use common::{Hello, OwnBroker, consume, consume_ok};
 use serde_json::{Value, json};
 use warren::access::Tag;
 use warren::broker::{NewPassword, UserUpdate};
@@ -29,61 +33,6 @@ fn user(
         node.set_permission("/", name, configure, write, read).expect("permitted");
     }
     http.as_user(name, "secret")
-}
-
-fn message() -> Value {
-    json!({"properties": {}, "routing_key": "q", "payload": "x", "payload_encoding": "string"})
-}
-
-/// Which right each operation needs, as over AMQP.
-async fn try_all(http: &Http) -> Vec<(&'static str, &'static str, u16)> {
-    let get = json!({"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"});
-    let none = json!({});
-    let binding = "/api/bindings/%2F/e/x/q/q";
-    let publish = "/api/exchanges/%2F/x/publish";
-    vec![
-        ("c", "declare queue", http.put("/api/queues/%2F/new", &none).await.status),
-        ("c", "delete queue", http.delete("/api/queues/%2F/spare").await.status),
-        ("c", "declare exchange", http.put("/api/exchanges/%2F/new", &none).await.status),
-        ("c", "delete exchange", http.delete("/api/exchanges/%2F/spare").await.status),
-        ("w", "publish", http.post(publish, &message()).await.status),
-        ("wr", "bind", http.post(binding, &none).await.status),
-        ("r", "get", http.post("/api/queues/%2F/q/get", &get).await.status),
-        ("r", "purge", http.delete("/api/queues/%2F/q/contents").await.status),
-    ]
-}
-
-#[tokio::test]
-async fn every_operation_needs_its_right() {
-    let (broker, http) = OwnBroker::start_with_http().await;
-    for (letter, missing) in [("c", 0), ("w", 1), ("r", 2), ("", 3)] {
-        for name in ["q", "spare"] {
-            let made = http.put(&format!("/api/queues/%2F/{name}"), &json!({})).await.status;
-            assert!([201, 204].contains(&made));
-        }
-        for name in ["x", "spare"] {
-            let path = format!("/api/exchanges/%2F/{name}");
-            let made = http.put(&path, &json!({"type": "fanout"})).await.status;
-            assert!([201, 204].contains(&made));
-        }
-        let mut rights = [".*"; 3];
-        if let Some(right) = rights.get_mut(missing) {
-            *right = "";
-        }
-        let name = format!("without-{letter}");
-        let limited = user(&broker, &http, &name, &[Tag::Management], Some(rights));
-        for (needs, operation, status) in try_all(&limited).await {
-            let refused = !letter.is_empty() && needs.contains(letter);
-            // As in RabbitMQ, a publish tells what AMQP would.
-            let refusal = if operation == "publish" { 400 } else { 401 };
-            assert_eq!(status == refusal, refused, "{operation} without {letter:?}: {status}");
-            assert!(refused || status < 300, "{operation} without {letter:?}: {status}");
-        }
-        for path in ["/api/queues/%2F/new", "/api/exchanges/%2F/new"] {
-            http.delete(path).await;
-        }
-    }
-    broker.stop_and_check().await;
 }
 
 #[tokio::test]
@@ -113,6 +62,10 @@ async fn tags_open_doors() {
     }
     // What may not be seen is left out of lists.
     assert_eq!(stranger.get("/api/queues").await.json(), json!([]));
+    let overview = stranger.get("/api/overview").await.json();
+    for kind in ["queues", "exchanges"] {
+        assert_eq!(overview["object_totals"][kind], json!(0), "{kind}");
+    }
     let seen = monitor.get("/api/queues?columns=name").await.json();
     assert!(seen.as_array().expect("a list").contains(&json!({"name": "q"})));
     monitor.put("/api/queues/%2F/mine", &json!({})).await.expect(401);
@@ -135,6 +88,11 @@ async fn connections_belong_to_their_users() {
         assert_eq!(other.get(list).await.expect(200).json(), json!([]), "{list}");
         let seen = monitor.get(list).await.expect(200).json();
         assert_eq!(seen.as_array().expect("a list").len(), 1, "{list}");
+    }
+    let counted = |overview: &Answer| overview.json()["object_totals"].clone();
+    let (few, all) = (other.get("/api/overview").await, monitor.get("/api/overview").await);
+    for kind in ["connections", "channels", "consumers"] {
+        assert_eq!((&counted(&few)[kind], &counted(&all)[kind]), (&json!(0), &json!(1)), "{kind}");
     }
     other.get(&path).await.expect(401);
     monitor.get(&path).await.expect(200);
@@ -165,5 +123,230 @@ async fn a_change_of_a_user_ends_what_is_remembered() {
     now.get("/api/nodes").await.expect(401);
     node.delete_user("changed").expect("deleted");
     now.get("/api/whoami").await.expect(401);
+    broker.stop_and_check().await;
+}
+
+/// Sets of tags; what is no tag of management opens nothing, and no tag is a part of another.
+const TAGS: [&[&str]; 8] = [
+    &[],
+    &["impersonator"],
+    &["Administrator", "manage", "monitoring administrator"],
+    &["management"],
+    &["policymaker"],
+    &["monitoring"],
+    &["monitoring", "policymaker"],
+    &["administrator"],
+];
+/// Of configure, write and read.
+const RIGHTS: [Option<&str>; 7] =
+    [None, Some(""), Some("c"), Some("w"), Some("r"), Some("wr"), Some("cwr")];
+/// Where the users of the matrix have permissions, and where none has.
+const OWN: &str = "own";
+const OTHER: &str = "hidden";
+
+/// Somebody with tags, and rights in `OWN`.
+struct Persona {
+    standing: Standing<'static>,
+    http: Http,
+}
+
+impl Persona {
+    fn name(standing: &Standing<'_>) -> String {
+        format!("{}/{}", standing.tags.join("+"), standing.rights.unwrap_or("-"))
+    }
+
+    fn all(http: &Http) -> Vec<Self> {
+        let standings = TAGS
+            .into_iter()
+            .flat_map(|tags| RIGHTS.into_iter().map(move |rights| Standing { tags, rights }));
+        let persona = |standing| {
+            let name = Self::name(&standing);
+            Self { standing, http: http.as_user(&name, &name) }
+        };
+        standings.map(persona).collect()
+    }
+
+    /// Definitions that make them.
+    fn definitions(personas: &[Self]) -> Value {
+        let user = |it: &Self| {
+            let name = Self::name(&it.standing);
+            json!({"name": name, "password": name, "tags": it.standing.tags})
+        };
+        let permission = |it: &Self| {
+            let rights = it.standing.rights?;
+            let rule = |letter| if rights.contains(letter) { ".*" } else { "" };
+            Some(json!({
+                "user": Self::name(&it.standing), "vhost": OWN,
+                "configure": rule('c'), "write": rule('w'), "read": rule('r'),
+            }))
+        };
+        json!({
+            "vhosts": [{"name": OWN}],
+            "users": personas.iter().map(user).collect::<Vec<_>>(),
+            "permissions": personas.iter().filter_map(permission).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Whether a request was refused for want of a tag or a permission.
+fn is_refused(row: &Row, answer: &Answer) -> bool {
+    if answer.status == 401 {
+        assert!(answer.header("www-authenticate").is_some(), "{} {}", row.verb, row.path);
+        return true;
+    }
+    // A publish is answered as its channel was, which is not a matter of HTTP.
+    let text = "403 ACCESS_REFUSED - ";
+    row.path.ends_with("/publish")
+        && answer.status == 400
+        && answer.refusal().1.as_str().is_some_and(|reason| reason.starts_with(text))
+}
+
+#[tokio::test]
+async fn every_route_has_a_row_and_every_row_a_route() {
+    let (broker, http) = OwnBroker::start_with_http().await;
+    let told: BTreeSet<_> = routes::told(&http).await.into_keys().collect();
+    let rows: BTreeSet<_> = routes::all().map(Row::key).collect();
+    let without_row: Vec<_> = told.difference(&rows).collect();
+    assert!(without_row.is_empty(), "these need rows in common/routes.rs: {without_row:?}");
+    let without_route: Vec<_> = rows.difference(&told).collect();
+    assert!(without_route.is_empty(), "nobody serves these: {without_route:?}");
+    broker.stop_and_check().await;
+}
+
+/// S1: every route, for every set of tags, with every set of rights in the virtual host that the
+/// route is about, and without any.
+#[tokio::test]
+async fn every_route_lets_in_whom_it_is_for() {
+    let (broker, http) = OwnBroker::start_with_http().await;
+    let told = routes::told(&http).await;
+    let personas = Persona::all(&http);
+    let mut own = Specimen::new(&broker, &http, OWN, Persona::definitions(&personas)).await;
+    let mut other = Specimen::new(&broker, &http, OTHER, json!({})).await;
+    for row in routes::all() {
+        let statuses = &told[&row.key()];
+        let nobody = own.send(row, &http.as_nobody(), &own.path(row)).await;
+        assert_eq!(nobody.status != 401, row.rule == Rule::Anyone, "{} {}", row.verb, row.path);
+        for persona in &personas {
+            let has_all = persona.standing.rights == Some("cwr");
+            if row.is_placed() || has_all || persona.standing.rights.is_none() {
+                check(row, &mut own, persona, persona.standing, statuses).await;
+            }
+            if row.is_placed() && has_all {
+                let standing = Standing { rights: None, ..persona.standing };
+                check(row, &mut other, persona, standing, statuses).await;
+            }
+        }
+    }
+    // What is kept from others is there to be kept.
+    let seen = lists_that_tell_of_other(&http).await;
+    assert!(seen.len() >= 18, "{seen:?}");
+    drop((own, other));
+    broker.stop_and_check().await;
+}
+
+/// The lists in which an administrator sees what is in `OTHER`.
+async fn lists_that_tell_of_other(http: &Http) -> Vec<&'static str> {
+    let mut seen = Vec::new();
+    for row in routes::all().filter(|row| row.verb == "GET" && row.parameters().count() == 0) {
+        let answer = http.get(row.path).await.expect(200);
+        if String::from_utf8_lossy(&answer.body).contains(OTHER) {
+            seen.push(row.path);
+        }
+    }
+    seen
+}
+
+async fn check(
+    row: &Row,
+    about: &mut Specimen<'_>,
+    persona: &Persona,
+    standing: Standing<'_>,
+    statuses: &[u16],
+) {
+    let path = about.path(row);
+    let answer = about.send(row, &persona.http, &path).await;
+    let what = || {
+        let body = String::from_utf8_lossy(&answer.body);
+        format!("{} {} about {}: {standing:?}: {body}", row.verb, row.path, about.name)
+    };
+    assert!(statuses.contains(&answer.status), "{} is not told of: {}", answer.status, what());
+    let allowed = row.rule.allows(&standing);
+    assert_eq!(is_refused(row, &answer), !allowed, "{}: {}", answer.status, what());
+    // What is allowed is done: nothing else stands in the way of these requests.
+    assert_eq!((200..300).contains(&answer.status), allowed, "{}: {}", answer.status, what());
+    // Nobody is told anything of places that are not theirs to see.
+    let shared = row.path.starts_with("/api/global-parameters");
+    if !persona.standing.monitors() && !shared {
+        let body = String::from_utf8_lossy(&answer.body);
+        assert!(!body.contains(OTHER), "{}", what());
+    }
+    if row.verb == "GET" {
+        let head = persona.http.request("HEAD", &path, &[], b"").await;
+        assert_eq!(head.status, answer.status, "HEAD: {}", what());
+    } else if allowed {
+        about.put_back(row).await;
+    }
+}
+
+/// Whoever may not see a virtual host cannot find out whether there is one.
+#[tokio::test]
+async fn what_may_not_be_seen_is_as_if_it_were_not_there() {
+    let (broker, http) = OwnBroker::start_with_http().await;
+    let personas: Vec<_> = Persona::all(&http)
+        .into_iter()
+        .filter(|it| it.standing.rights == Some("cwr") && !it.standing.monitors())
+        .collect();
+    let _own = Specimen::new(&broker, &http, OWN, Persona::definitions(&personas)).await;
+    let other = Specimen::new(&broker, &http, OTHER, json!({})).await;
+    for row in routes::all().filter(|row| row.is_placed()) {
+        for persona in &personas {
+            let there = other.send(row, &persona.http, &other.path(row)).await;
+            let missing = other.send(row, &persona.http, &other.path_in(row, "nowhere")).await;
+            let text = |it: Answer| (it.status, String::from_utf8(it.body).expect("UTF-8"));
+            let [there, missing] = [there, missing].map(text);
+            assert_eq!(there, missing, "{} {} {:?}", row.verb, row.path, persona.standing);
+        }
+    }
+    drop(other);
+    broker.stop_and_check().await;
+}
+
+/// What belongs to a user is that user's to see and to end, whatever the tag.
+#[tokio::test]
+async fn everybody_sees_and_ends_what_is_theirs() {
+    let (broker, http) = OwnBroker::start_with_http().await;
+    let all = Some([".*", ".*", ".*"]);
+    let mine = user(&broker, &http, "secret", &[Tag::Management], all);
+    http.put("/api/queues/%2F/q", &json!({})).await.expect(201);
+    let mut ended = 0;
+    for row in routes::all() {
+        if ![Rule::Sees, Rule::Controls, Rule::ControlsHere].contains(&row.rule) {
+            continue;
+        }
+        let mut peer = broker.peer_with(Hello::of("secret", "/")).await;
+        peer.send(consume("q", "tag")).await;
+        peer.expect(consume_ok("tag")).await;
+        let name = format!("{} -> {}", peer.local_address, broker.address());
+        let parts = row.path.split('/').map(|part| match part {
+            "{vhost}" => "%2F".to_owned(),
+            "{user}" => "secret".to_owned(),
+            "{connection}" => common::http::part(&name),
+            "{channel}" if row.is_rough() => "1".to_owned(),
+            "{channel}" => common::http::part(&format!("{name} (1)")),
+            "{tag}" => "tag".to_owned(),
+            part => part.to_owned(),
+        });
+        let path = parts.collect::<Vec<_>>().join("/");
+        let answer = mine.request(row.verb, &path, &[], b"").await;
+        assert!((200..300).contains(&answer.status), "{} {}", row.verb, row.path);
+        ended += usize::from(row.is_rough());
+        if row.path.starts_with("/api/consumers") {
+            peer.expect(common::cancel_nowait("tag")).await;
+        } else if row.is_rough() {
+            let text = "CONNECTION_FORCED - Closed via management plugin";
+            peer.expect_connection_close(320, text, (0, 0)).await;
+        }
+    }
+    assert_eq!(ended, 3);
     broker.stop_and_check().await;
 }

@@ -11,6 +11,7 @@ use super::Node;
 use crate::access::{Grant, Resource, Right, User};
 use crate::amqp::table::{Table, Value};
 use crate::error::{Error, Result};
+use crate::events::acting;
 use crate::exchange::{Destination, Exchange, ExchangeKind};
 use crate::outbox::Wakes;
 use crate::queue::{Conditions, ConnectionId, Queue};
@@ -65,6 +66,11 @@ impl Actor {
     /// Where.
     pub fn vhost(&self) -> &Arc<VirtualHost> {
         &self.vhost
+    }
+
+    /// Does something in its name.
+    fn act<T>(&self, work: impl FnOnce() -> T) -> T {
+        acting(&self.user.name, work)
     }
 
     // ---- rights ---------------------------------------------------------------------------
@@ -139,7 +145,7 @@ impl Actor {
 
     /// Declares an exchange, or checks that it is what it is declared as.
     pub fn declare_exchange(&self, asked: DeclareExchange<'_>, wakes: &mut Wakes) -> Result<()> {
-        self.vhost.declare_exchange(asked, self, wakes)
+        self.act(|| self.vhost.declare_exchange(asked, self, wakes))
     }
 
     /// The exchange of that name, as a passive declaration asks for it.
@@ -153,14 +159,14 @@ impl Actor {
     pub fn delete_exchange(&self, name: &str, if_unused: bool, wakes: &mut Wakes) -> Result<()> {
         refuse_default(name)?;
         self.may(Right::Configure, Resource::Exchange(name))?;
-        self.vhost.delete_exchange(name, if_unused, wakes)
+        self.act(|| self.vhost.delete_exchange(name, if_unused, wakes))
     }
 
     // ---- queues ---------------------------------------------------------------------------
 
     /// Declares a queue, or checks that it is what it is declared as.
     pub fn declare_queue(&self, asked: &DeclareQueue<'_>, wakes: &mut Wakes) -> Result<Arc<Queue>> {
-        self.vhost.declare_queue(asked, self, wakes)
+        self.act(|| self.vhost.declare_queue(asked, self, wakes))
     }
 
     /// The queue of that name, as a passive declaration asks for it.
@@ -181,7 +187,7 @@ impl Actor {
         self.may(Right::Configure, Resource::Queue(name))?;
         let Ok(queue) = self.vhost.queue(name) else { return Ok(None) };
         queue.check_access(self.connection)?;
-        let ready = self.vhost.delete_queue(&queue, conditions, wakes)?;
+        let ready = self.act(|| self.vhost.delete_queue(&queue, conditions, wakes))?;
         Ok(Some((queue, ready)))
     }
 
@@ -218,7 +224,7 @@ impl Actor {
             }
             DestinationName::Exchange(name) => Destination::Exchange(self.vhost.exchange(name)?),
         };
-        self.vhost.bind(bound.source, &to, bound.key, bound.arguments, wakes)
+        self.act(|| self.vhost.bind(bound.source, &to, bound.key, bound.arguments, wakes))
     }
 
     /// Removes a binding; what is not bound, or does not exist, is unbound already.
@@ -236,7 +242,8 @@ impl Actor {
                 self.vhost.exchange(name).ok().map(Destination::Exchange)
             }
         };
-        self.vhost.unbind(bound.source, to.as_ref(), bound.key, bound.arguments, wakes)
+        let Bound { source, key, arguments, .. } = bound;
+        self.act(|| self.vhost.unbind(source, to.as_ref(), key, arguments, wakes))
     }
 
     fn check_binding(&self, bound: Bound<'_>) -> Result<()> {

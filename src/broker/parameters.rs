@@ -49,6 +49,7 @@ impl Node {
         let parameter = GlobalParameterDefinition { name: name.clone(), value: value.clone() };
         self.define(&Definition::GlobalParameter(parameter));
         tracing::info!(%name, "global parameter set");
+        self.note_global_parameter(&name, Some(&value));
         Ok(all.insert(name, value).is_none())
     }
 
@@ -59,6 +60,7 @@ impl Node {
             return Err(ChangeError::NotFound(format!("no global parameter '{name}'")));
         };
         tracing::info!(%name, "global parameter cleared");
+        self.note_global_parameter(&name, None);
         self.forget(&Definition::GlobalParameter(GlobalParameterDefinition { name, value }));
         Ok(())
     }

@@ -13,13 +13,24 @@ use crate::vhost::VirtualHost;
 impl Node {
     /// Sets a policy, in the place of one of its name and scope. True if there was none.
     pub fn set_policy(&self, vhost: &str, policy: Policy) -> Result<bool, PolicyError> {
-        self.for_policies(vhost)?.set_policy(policy, &mut Wakes::default())
+        let found = self.for_policies(vhost)?;
+        let set = policy.clone();
+        let is_new = found.set_policy(policy, &mut Wakes::default())?;
+        let (name, scope, pattern) = (set.name(), set.scope(), set.pattern());
+        tracing::info!(vhost, %name, ?scope, pattern, priority = set.priority(), "policy set");
+        self.note_policy_set(vhost, &set);
+        Ok(is_new)
     }
 
     /// Clears a policy.
     pub fn clear_policy(&self, vhost: &str, scope: Scope, name: &str) -> Result<(), PolicyError> {
         let cleared = self.for_policies(vhost)?.clear_policy(scope, name, &mut Wakes::default());
-        if cleared { Ok(()) } else { Err(PolicyError::NoPolicy(name.to_owned())) }
+        if !cleared {
+            return Err(PolicyError::NoPolicy(name.to_owned()));
+        }
+        tracing::info!(vhost, name, ?scope, "policy cleared");
+        self.note_policy_cleared(vhost, scope, name);
+        Ok(())
     }
 
     /// All policies of a virtual host and scope, by name.

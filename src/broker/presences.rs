@@ -38,17 +38,23 @@ impl Node {
     /// A connection is open, and can be found.
     pub fn add_presence(&self, presence: Arc<Presence>) {
         self.ledger.churn.connection_created.add(1);
+        self.note_connection_created(&presence);
         self.presences.insert(presence.identity.id, presence);
     }
 
     /// A connection has ended.
     pub fn remove_presence(&self, id: ConnectionId) {
+        let mut gone = None;
         self.ledger.session_leaves(|| {
             let (_, presence) = self.presences.remove(&id)?;
+            gone = Some(presence.clone());
             let channels = presence.channel_count() as u64;
             self.ledger.churn.channel_closed.add(channels);
             Some(presence.totals())
         });
+        if let Some(presence) = gone {
+            self.note_connection_closed(&presence);
+        }
     }
 
     /// The open connections, in the order in which they were opened.

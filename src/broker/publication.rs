@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Actor, Node};
+use super::{Actor, Node, Via};
 use crate::amqp::properties::{BCC, CC, FURTHER_KEYS, Properties};
 use crate::amqp::table::{TableView, Value};
 use crate::error::{Error, Result};
@@ -115,6 +115,9 @@ impl Actor {
         let message = Message::new(&address, encoded, body, traits(&properties, plain));
         let message = message.published_at(wakes.now_ms());
         let queues = routed.queues.len() as u64;
+        if self.vhost().is_traced() {
+            self.trace_publish(Via::HTTP, &message, &routed.queues, wakes);
+        }
         let published = self.hand_over(node, &message, &keys, routed, wakes);
         exchange.counters().add(&ExchangeCounts {
             publish_in: 1,

@@ -70,6 +70,8 @@ impl Node {
         Self::check_user(&update)?;
         let UserUpdate { name, password, tags } = update;
         let changes_password = !matches!(password, NewPassword::Keep);
+        let removes_password = matches!(password, NewPassword::Remove);
+        let changes_tags = tags.is_some();
         let password = match password {
             NewPassword::Keep => None,
             NewPassword::Remove => Some(None),
@@ -94,7 +96,18 @@ impl Node {
         let created = old.is_none();
         let shown: Vec<_> = user.tags.iter().map(Tag::name).collect();
         tracing::info!(user = %user.name, tags = ?shown, created, changes_password, "user set");
+        let name = user.name.clone();
+        let tags: Vec<_> = user.tags.clone();
         self.put_user(user);
+        match (created, changes_password, removes_password) {
+            (true, ..) => self.note_user("user.created", &name),
+            (_, _, true) => self.note_user("user.password.cleared", &name),
+            (_, true, _) => self.note_user("user.password.changed", &name),
+            _ => {}
+        }
+        if changes_tags {
+            self.note_tags(&name, &tags.iter().map(Tag::name).collect::<Vec<_>>());
+        }
         Ok(created)
     }
 
@@ -107,6 +120,7 @@ impl Node {
         self.forget(&Definition::User(user.definition()));
         self.forget_all_routes();
         tracing::info!(user = name, "user deleted");
+        self.note_user("user.deleted", name);
         self.close_connections_of(name, &format!("user '{name}' is deleted"));
         Ok(())
     }
@@ -124,6 +138,7 @@ impl Node {
         let _one_at_a_time = self.administration.lock();
         let (vhost, user) = self.vhost_and_user(vhost, user)?;
         self.define(&Definition::Permission(permission.definition(&vhost, &user)));
+        self.note_permission(&vhost, &user, Some(&permission));
         let old = self.access.set_permission(&vhost, &user, Some(permission));
         tracing::info!(%user, %vhost, configure, write, read, "permission set");
         self.access_changed(&vhost, &user);
@@ -140,6 +155,7 @@ impl Node {
         };
         self.forget(&Definition::Permission(old.definition(&vhost, &user)));
         tracing::info!(%user, %vhost, "permission cleared");
+        self.note_permission(&vhost, &user, None);
         self.access_changed(&vhost, &user);
         Ok(())
     }
@@ -164,6 +180,7 @@ impl Node {
             return Err(ChangeError::Refused(text));
         }
         self.define(&Definition::TopicPermission(permission.definition(&vhost, &user)));
+        self.note_topic_permission(&vhost, &user, Some(&permission));
         let is_new = self.access.set_topic_permission(&vhost, &user, permission);
         tracing::info!(%user, %vhost, exchange, write, read, "topic permission set");
         self.access_changed(&vhost, &user);
@@ -189,6 +206,7 @@ impl Node {
             let exchange = &permission.exchange;
             tracing::info!(%user, %vhost, %exchange, "topic permission cleared");
         }
+        self.note_topic_permission(&vhost, &user, None);
         self.access_changed(&vhost, &user);
         Ok(())
     }
@@ -216,6 +234,7 @@ impl Node {
         let user = self.user(name)?;
         let limits = change(user.limits)?;
         self.put_user(User { limits, ..User::clone(&user) });
+        self.note_user_limits(name, limits);
         Ok(())
     }
 
@@ -238,9 +257,11 @@ impl Node {
     pub(super) fn forget_permissions(&self, gone: &Gone) {
         for Entry { vhost, user, what } in &gone.permissions {
             self.forget(&Definition::Permission(what.definition(vhost, user)));
+            self.note_permission(vhost, user, None);
         }
         for Entry { vhost, user, what } in &gone.topic_permissions {
             self.forget(&Definition::TopicPermission(what.definition(vhost, user)));
+            self.note_topic_permission(vhost, user, None);
         }
     }
 

@@ -37,6 +37,7 @@ impl Node {
             tracing::info!(vhost = name, ?metadata, "vhost changed");
             let settings = VhostSettings { metadata, ..VhostSettings::clone(&vhost.settings()) };
             vhost.set_settings(settings, &mut Wakes::default());
+            self.note_vhost("vhost.updated", &vhost);
             return Ok(false);
         }
         if self.vhosts.len() >= VHOSTS_MAX {
@@ -48,6 +49,10 @@ impl Node {
         // First, so that the store knows it before anything in it.
         self.define(&definition);
         self.add_vhost(name, settings).map_err(|error| ChangeError::Invalid(error.to_string()))?;
+        if let Ok(vhost) = self.existing_vhost(name) {
+            vhost.announce_exchanges();
+            self.note_vhost("vhost.created", &vhost);
+        }
         Ok(true)
     }
 
@@ -67,6 +72,7 @@ impl Node {
         // Last, so that nothing in it is ever left without it.
         self.forget(&vhost.settings().definition(vhost.name()));
         tracing::info!(vhost = name, "vhost deleted");
+        self.note_user("vhost.deleted", name);
         Ok(())
     }
 
@@ -84,16 +90,14 @@ impl Node {
 
     /// Limits how much of something there may be in a virtual host; negative for any number.
     pub fn set_vhost_limit(&self, name: &str, limit: VhostLimit, value: i64) -> Change<()> {
-        self.change_vhost(name, |settings| {
-            settings.limits = settings.limits.with(limit, Some(value));
-        })?;
+        self.change_vhost_limit(name, limit, Some(value))?;
         tracing::info!(vhost = name, limit = limit.name(), value, "vhost limit set");
         Ok(())
     }
 
     /// Lifts a limit of a virtual host; one that there is not is lifted already.
     pub fn clear_vhost_limit(&self, name: &str, limit: VhostLimit) -> Change<()> {
-        self.change_vhost(name, |settings| settings.limits = settings.limits.with(limit, None))?;
+        self.change_vhost_limit(name, limit, None)?;
         tracing::info!(vhost = name, limit = limit.name(), "vhost limit cleared");
         Ok(())
     }
@@ -110,6 +114,13 @@ impl Node {
         QueueKind::from_name(name).ok_or_else(|| {
             let text = format!("unsupported queue type '{name}': it must be classic or quorum");
             ChangeError::Invalid(text)
+        })
+    }
+
+    fn change_vhost_limit(&self, name: &str, limit: VhostLimit, value: Option<i64>) -> Change<()> {
+        self.change_vhost(name, |settings| {
+            settings.limits = settings.limits.with(limit, value);
+            self.note_vhost_limits(name, settings.limits);
         })
     }
 

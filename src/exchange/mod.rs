@@ -3,6 +3,7 @@
 //! Knows no messages' bodies and no delivery. Which destinations a key selects is in the matchers,
 //! one file per type; how a message travels from exchange to exchange is in `route.rs`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
@@ -75,6 +76,8 @@ pub struct Exchange {
     history: Option<History>,
     /// What it holds back, if it delays messages.
     shelf: OnceLock<Arc<Shelf>>,
+    /// Set while anything is bound to it, for somebody who looks often.
+    bound: OnceLock<Arc<AtomicBool>>,
     policy: RwLock<InForce>,
     bindings: RwLock<Matcher<Destination>>,
     counters: ExchangeCounters,
@@ -97,9 +100,20 @@ impl Exchange {
         let varies = !goes_by_keys || spec.kind == ExchangeKind::Delayed;
         let history = arguments.history_length.map(History::new);
         let bindings = RwLock::new(routes_as.matcher(&arguments));
-        let (policy, shelf) = (RwLock::default(), OnceLock::new());
+        let (policy, shelf, bound) = (RwLock::default(), OnceLock::new(), OnceLock::new());
         let (counters, rates) = (ExchangeCounters::default(), Rates::default());
-        Ok(Self { spec, arguments, varies, history, shelf, policy, bindings, counters, rates })
+        Ok(Self {
+            spec,
+            arguments,
+            varies,
+            history,
+            shelf,
+            bound,
+            policy,
+            bindings,
+            counters,
+            rates,
+        })
     }
 
     /// What it was declared with.
@@ -170,7 +184,10 @@ impl Exchange {
     /// Adds a binding. False if it is there already.
     pub fn bind(&self, key: &[u8], arguments: &Table, to: Destination) -> Result<bool> {
         self.check_binding(key, arguments, &to).map_err(Error::precondition_failed)?;
-        Ok(self.bindings.write().bind(key, arguments, to))
+        let mut bindings = self.bindings.write();
+        let is_new = bindings.bind(key, arguments, to);
+        self.tell_bound(&bindings);
+        Ok(is_new)
     }
 
     /// Whether its type allows a binding with that key and these arguments, wherever it leads. If
@@ -198,7 +215,26 @@ impl Exchange {
 
     /// Removes a binding. False if there is none.
     pub fn unbind(&self, key: &[u8], arguments: &Table, to: &Destination) -> bool {
-        self.bindings.write().unbind(key, arguments, to)
+        let mut bindings = self.bindings.write();
+        let was_there = bindings.unbind(key, arguments, to);
+        self.tell_bound(&bindings);
+        was_there
+    }
+
+    /// Sets that flag while anything is bound to this exchange, from now on. Once.
+    pub fn tell_whether_bound(&self, flag: Arc<AtomicBool>) {
+        let bindings = self.bindings.write();
+        if self.bound.set(flag).is_err() {
+            tracing::error!(exchange = %self, "tells somebody already whether it is bound");
+        }
+        self.tell_bound(&bindings);
+    }
+
+    /// Under the lock of the bindings, so that the last to tell is right.
+    fn tell_bound(&self, bindings: &Matcher<Destination>) {
+        if let Some(bound) = self.bound.get() {
+            bound.store(!bindings.is_empty(), Ordering::Relaxed);
+        }
     }
 
     /// Whether any binding leads from here.

@@ -27,6 +27,7 @@ use super::reply::{Failure, Outcome};
 use super::route::{Access, Handler, Route, Verb};
 use crate::broker::Node;
 use crate::clock;
+use crate::events::{acting, acting_later};
 use crate::vhost::VirtualHost;
 
 /// Requests that are worked on at a time. More would not be faster, and would take the processors
@@ -241,12 +242,18 @@ impl App {
 
 async fn handle(handler: Handler, call: Call) -> Outcome {
     match handler {
-        Handler::Later(answer) => answer(&call).await,
+        Handler::Later(answer) => match &call.caller {
+            Some(caller) => acting_later(caller.user.name.clone(), answer(&call)).await,
+            None => answer(&call).await,
+        },
         Handler::Now(answer) => {
             let working = call.app.working.clone().acquire_owned().await;
             let working = working.map_err(|error| Failure::internal(&error))?;
             let worked = tokio::task::spawn_blocking(move || {
-                let outcome = answer(&call);
+                let outcome = match call.caller.as_ref().map(|caller| caller.user.name.clone()) {
+                    Some(user) => acting(&user, || answer(&call)),
+                    None => answer(&call),
+                };
                 drop(working);
                 outcome
             });

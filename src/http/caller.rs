@@ -65,7 +65,10 @@ impl Caller {
                 allowed(self.user.may_make_policies(), "Not policymaker user")?;
                 member(self.user.is_administrator())?;
             }
-            Access::Management | Access::Member | Access::Visible => {
+            Access::Management
+            | Access::Member
+            | Access::MemberOrAdministrator
+            | Access::Visible => {
                 allowed(self.user.may_manage(), "Not management user")?;
             }
         }
@@ -78,6 +81,7 @@ impl Caller {
         }
         match access {
             Access::Member => member(false),
+            Access::MemberOrAdministrator => member(self.user.is_administrator()),
             Access::Visible => member(self.user.may_monitor()),
             _ => Ok(()),
         }

@@ -95,6 +95,9 @@ fn who(access: Access) -> &'static str {
         Access::Anyone => "everybody",
         Access::Management => "users with any management tag",
         Access::Member => "users with a management tag and permissions in the virtual host",
+        Access::MemberOrAdministrator => {
+            "users with a management tag and permissions in the virtual host, and administrators"
+        }
         Access::Visible => {
             "users with a management tag and permissions in the virtual host, and who may monitor"
         }

@@ -21,6 +21,8 @@ pub(super) enum Access {
     Management,
     /// The same, and permissions in the virtual host of the path.
     Member,
+    /// The same, or administrators.
+    MemberOrAdministrator,
     /// The same, or who may monitor.
     Visible,
     /// Users who may make policies, with permissions in the virtual host of the path, if there is

@@ -30,6 +30,7 @@ use super::patient::Patient;
 use super::routes;
 use crate::broker::Node;
 use crate::descriptors;
+use crate::log_limit::{Line, LogLimits};
 use crate::start_error::StartError;
 use crate::tls::{self, Tls};
 
@@ -83,7 +84,8 @@ impl Http {
         let secured = |&address| Endpoint { protocol: "https", address, tls: true };
         endpoints.extend(tls_addresses.iter().map(secured));
         let tls = node.tls.clone();
-        let app = App::new(node.clone(), endpoints);
+        let limits: Arc<LogLimits> = Arc::default();
+        let app = App::new(node, endpoints);
         let (stopping, stop) = watch::channel(false);
         let connections_max = descriptors::http_connections_max();
         let slots = Arc::new(Semaphore::new(connections_max as usize));
@@ -93,7 +95,8 @@ impl Http {
         let https = https.into_iter().map(|listener| (listener, whole.clone(), tls.clone()));
         let metrics = metrics.into_iter().map(|listener| (listener, open.clone(), None));
         for (listener, router, tls) in http.chain(https).chain(metrics) {
-            let door = Door { listener, router, tls, slots: slots.clone(), node: node.clone() };
+            let (limits, slots) = (limits.clone(), slots.clone());
+            let door = Door { listener, router, tls, slots, limits };
             tokio::spawn(door.accept(stop.clone()));
         }
         Ok(Self { addresses, tls_addresses, metrics_addresses, stopping, slots, connections_max })
@@ -133,7 +136,7 @@ struct Door {
     router: Router,
     tls: Option<Arc<Tls>>,
     slots: Arc<Semaphore>,
-    node: Arc<Node>,
+    limits: Arc<LogLimits>,
 }
 
 impl Door {
@@ -147,13 +150,15 @@ impl Door {
             match accepted {
                 Ok(Some((stream, peer, slot))) => {
                     let (router, tls) = (self.router.clone(), self.tls.clone());
-                    let (stop, node) = (connections.clone(), self.node.clone());
-                    let talk = Talk { peer, router, stop, node, _slot: slot };
+                    let (limits, stop) = (self.limits.clone(), connections.clone());
+                    let talk = Talk { peer, router, stop, limits, _slot: slot };
                     tokio::spawn(talk.begin(stream, tls));
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::error!(%error, "cannot accept a connection over HTTP");
+                    if let Some(Line { left_out }) = self.limits.accepts.line() {
+                        tracing::error!(%error, left_out, "cannot accept a connection over HTTP");
+                    }
                     sleep_until(Instant::now() + ACCEPT_RETRY).await;
                 }
             }
@@ -173,7 +178,7 @@ struct Talk {
     peer: SocketAddr,
     router: Router,
     stop: watch::Receiver<bool>,
-    node: Arc<Node>,
+    limits: Arc<LogLimits>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -187,12 +192,18 @@ impl Talk {
         };
         match secured {
             Ok(Ok(stream)) => self.run(stream).await,
-            _ if !self.node.complaints.may_be_logged() => {}
             Ok(Err(error)) => {
-                // What the peer sent may be part of the reason.
-                tracing::warn!(%peer, reason = ?tls::failure(&error), "TLS handshake failed");
+                if let Some(Line { left_out }) = self.limits.tls.line() {
+                    // What the peer sent may be part of the reason.
+                    let reason = tls::failure(&error);
+                    tracing::warn!(%peer, ?reason, left_out, "TLS handshake failed");
+                }
             }
-            Err(_) => tracing::warn!(%peer, "TLS handshake timeout"),
+            Err(_) => {
+                if let Some(Line { left_out }) = self.limits.tls.line() {
+                    tracing::warn!(%peer, left_out, "TLS handshake timeout");
+                }
+            }
         }
     }
 

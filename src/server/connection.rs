@@ -81,6 +81,8 @@ pub(super) struct Connection {
     pub(super) unread_frames: bool,
     /// The store is full, and will tell when it has room.
     pub(super) waits_for_room: bool,
+    /// Why it ends, once that is known.
+    pub(super) ended: Option<String>,
     pub(super) heartbeat: Heartbeat,
     pub(super) ticks: Interval,
     pub(super) sent_bytes: u64,
@@ -108,6 +110,7 @@ impl Connection {
             blocked: false,
             unread_frames: true,
             waits_for_room: false,
+            ended: None,
             heartbeat,
             ticks,
             // The handshake was traffic too.
@@ -120,7 +123,7 @@ impl Connection {
     pub(super) async fn run(&mut self) -> std::io::Result<()> {
         let mut yielded_at_bytes = 0;
         loop {
-            self.session.wakes.begin();
+            self.session.begin();
             self.on_timeouts();
             self.on_settled();
             if self.unread_frames && self.session.out.len() < OUT_PAUSE_BYTES {
@@ -239,7 +242,7 @@ impl Connection {
                 true
             }
             Beat::Dead => {
-                tracing::warn!("the client has shown no life for two heartbeat intervals");
+                self.ended = Some("no sign of life for two heartbeat intervals".to_owned());
                 false
             }
         }
@@ -247,7 +250,9 @@ impl Connection {
 
     /// Closes the connection from our side.
     pub(super) fn close(&mut self, reason: &Reason, blamed: MethodId) {
-        tracing::warn!(reason = ?reason.reply_text(), "connection closed by the broker");
+        let text = reason.reply_text();
+        tracing::warn!(reason = ?text, "connection closed by the broker");
+        self.ended = Some(format!("closed by the broker: {text:?}"));
         self.tear_down();
         self.session.reply(0, Reply::connection_close(reason, blamed));
         self.state = State::Closing { until: self.close_deadline() };

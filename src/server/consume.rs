@@ -10,8 +10,10 @@ use crate::amqp::method::{BasicCancel, BasicConsume, BasicGet, Qos};
 use crate::amqp::reply::Reply;
 use crate::amqp::table::Table;
 use crate::amqp::write::Outbound;
+use crate::broker::Via;
 use crate::error::{Error, Result};
-use crate::message::Attempts;
+use crate::events::{acting, with_terms};
+use crate::message::{Attempts, Message};
 use crate::names;
 use crate::outbox::{ConsumerId, Entry};
 use crate::queue::{Conditions, ConsumerFacts, ConsumerSpec, Queue, presented};
@@ -106,6 +108,7 @@ impl Channel {
         queue.consume(spec, &mut session.wakes)?;
         // Deliveries wait in our own outbox until this task drains it, so consume-ok is first.
         session.reply_unless(m.nowait, self.number, Reply::basic_consume_ok(&tag));
+        self.note_consumer_created(session, m, (&tag, arguments, queue.name()));
         let (id, channel, no_ack) = (Some(id), self.number, m.no_ack);
         let (queue_type, queue) = (queue_type(&queue), Some(queue));
         self.subscribe(
@@ -113,6 +116,27 @@ impl Channel {
             Subscription { id, channel, tag, no_ack, timeout_ms, queue_type, queue },
         );
         Ok(())
+    }
+
+    fn note_consumer_created(
+        &self,
+        session: &Session,
+        m: &BasicConsume,
+        (tag, arguments, queue): (&str, &Table, &str),
+    ) {
+        let pid = || session.node.events.pid(session.id.0, self.number);
+        acting(&session.actor.user().name, || {
+            session.node.events.note("consumer.created", |about| {
+                with_terms(about, "arguments", arguments.view())
+                    .long("prefetch_count", self.prefetch.into())
+                    .long_string("queue", queue)
+                    .long_string("vhost", session.vhost.name())
+                    .long_string("channel", &pid())
+                    .bool("ack_required", !m.no_ack)
+                    .bool("exclusive", m.exclusive)
+                    .long_string("consumer_tag", tag)
+            });
+        });
     }
 
     /// Notes a consumer of this channel.
@@ -142,6 +166,7 @@ impl Channel {
             self.deliver(session, &subscription, entry);
         }
         session.subscriptions.remove(&id);
+        session.note_consumer_deleted(&subscription);
         if let (true, Some(queue)) = (gone, &subscription.queue) {
             delete_unused(session, queue);
         }
@@ -149,7 +174,9 @@ impl Channel {
 
     /// Forgets a consumer whose queue is gone, and tells the client if it wants to know.
     pub(super) fn on_cancelled(&mut self, session: &mut Session, subscription: &Subscription) {
-        self.consumers.remove(&subscription.tag);
+        if self.consumers.remove(&subscription.tag).is_some() {
+            session.note_consumer_deleted(subscription);
+        }
         self.show(session);
         if session.capabilities.consumer_cancel_notify {
             session.reply(self.number, Reply::basic_cancel(&subscription.tag));
@@ -167,6 +194,9 @@ impl Channel {
         let tag = self.next_delivery_tag();
         let shown = presented(&entry.message, shown_attempts(subscription.queue.as_ref(), &entry));
         let message = shown.as_ref().unwrap_or(&entry.message);
+        if let (true, Some(queue)) = (session.traced, &subscription.queue) {
+            self.trace_delivery(session, (queue, entry.redelivered), message);
+        }
         let outbound = Outbound { message, redelivered: entry.redelivered };
         session.out.deliver(self.number, &subscription.tag, tag, &outbound);
         let served = self.statistics.served(subscription.queue_type);
@@ -204,6 +234,9 @@ impl Channel {
         let tag = self.next_delivery_tag();
         let shown = presented(&entry.message, shown_attempts(Some(&queue), &entry));
         let message = shown.as_ref().unwrap_or(&entry.message);
+        if session.traced {
+            self.trace_delivery(session, (&queue, entry.redelivered), message);
+        }
         let outbound = Outbound { message, redelivered: entry.redelivered };
         let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
         session.out.get_ok(self.number, tag, remaining, &outbound);
@@ -219,11 +252,33 @@ impl Channel {
         Ok(())
     }
 
+    #[cold]
+    fn trace_delivery(&self, session: &mut Session, out_of: (&Queue, bool), message: &Message) {
+        let via = Via { connection: &session.presence.name, channel: self.number };
+        session.actor.trace_delivery(via, out_of, message, &mut session.wakes);
+    }
+
     /// Room of the whole channel has grown: its consumers may go on.
     pub(super) fn resume_consumers(&self, session: &mut Session) {
         for subscription in self.consumers.values() {
             subscription.resume(session);
         }
+    }
+}
+
+impl Session {
+    /// A consumer has ended.
+    pub(super) fn note_consumer_deleted(&self, subscription: &Subscription) {
+        let Some(queue) = &subscription.queue else { return };
+        acting(&self.actor.user().name, || {
+            self.node.events.note("consumer.deleted", |about| {
+                about
+                    .long_string("queue", queue.name())
+                    .long_string("vhost", self.vhost.name())
+                    .long_string("channel", &self.node.events.pid(self.id.0, subscription.channel))
+                    .long_string("consumer_tag", &subscription.tag)
+            });
+        });
     }
 }
 

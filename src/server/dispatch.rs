@@ -16,7 +16,7 @@ use crate::error::{Error, MethodId, Result};
 impl Connection {
     /// Acts on every complete frame, then confirms and wakes once for all of them.
     pub(super) fn on_frames(&mut self) {
-        self.session.wakes.begin();
+        self.session.begin();
         self.look_for_room();
         if self.state == State::Open && self.waits_for_store() {
             self.unread_frames = true;
@@ -155,7 +155,7 @@ impl Connection {
         match method {
             Method::ConnectionClose(close) => {
                 let text = close.reply_text.as_str();
-                tracing::debug!(code = close.reply_code, ?text, "client closes");
+                self.ended = Some(format!("closed by the client: {} {text:?}", close.reply_code));
                 self.settle_confirms();
                 self.tear_down();
                 self.session.reply(0, Reply::connection_close_ok());

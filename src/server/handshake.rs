@@ -15,10 +15,11 @@ use crate::amqp::method::{ConnectionStartOk, ConnectionTuneOk, DecodeError, Meth
 use crate::amqp::reply::{Reply, connection_start};
 use crate::amqp::table::{Table, Value};
 use crate::amqp::write::WriteQueue;
-use crate::broker::{Identity, Node, Presence};
+use crate::broker::{Attempt, Identity, Node, Presence};
 use crate::clock;
 use crate::config::FRAME_MAX_MIN_BYTES;
 use crate::error::{Error, MethodId, Reason, ReplyCode, Result};
+use crate::log_limit::Line;
 use crate::names;
 use crate::queue::ConnectionId;
 use crate::tls::PeerCertificate;
@@ -163,17 +164,30 @@ impl Handshake<'_> {
         match logged_in {
             Ok(user) => {
                 self.node.ledger.amqp_logins.succeeded.add(1);
+                self.note_attempt(mechanism.as_str(), &user.name, None);
                 Ok(Login { user, mechanism: mechanism.as_str().into(), properties })
             }
             Err(refusal) => {
                 self.node.ledger.amqp_logins.failed.add(1);
-                if self.node.complaints.may_be_logged() {
-                    let (user, peer) = (refusal.user().unwrap_or_default(), self.origin.peer);
-                    tracing::warn!(%peer, user, ?mechanism, reason = %refusal, "login refused");
+                let user = refusal.user().unwrap_or_default();
+                if let Some(Line { left_out }) = self.node.log_limits.logins.line() {
+                    tracing::warn!(user, ?mechanism, reason = %refusal, left_out, "login refused");
                 }
+                self.note_attempt(mechanism.as_str(), user, Some(&refusal));
                 Err(refused(&refusal, mechanism.as_str(), capabilities))
             }
         }
+    }
+
+    fn note_attempt(&self, mechanism: &str, user: &str, refusal: Option<&Refusal>) {
+        self.node.note_attempt(&Attempt {
+            peer: self.origin.peer,
+            local: self.origin.host,
+            is_tls: self.origin.tls.is_some(),
+            mechanism,
+            user,
+            refused: refusal.map(|why| format!("user '{user}' - {why}")),
+        });
     }
 
     async fn tune(&mut self) -> Step<Tuning> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::Phase;
 use super::connection::Connection;
@@ -21,6 +22,7 @@ use crate::amqp::method::Method;
 use crate::amqp::reply::Reply;
 use crate::amqp::write::WriteQueue;
 use crate::broker::{Identity, Node};
+use crate::log_limit::{Line, LogLimits};
 use crate::tls::{self, Tls};
 
 /// After an error of `accept`, mostly for want of file descriptors, the next try waits this long.
@@ -76,7 +78,9 @@ pub(super) async fn accept(
             }
             Ok(None) => return,
             Err(error) => {
-                tracing::error!(%error, "cannot accept a connection");
+                if let Some(Line { left_out }) = node.log_limits.accepts.line() {
+                    tracing::error!(%error, left_out, "cannot accept a connection");
+                }
                 sleep_until(Instant::now() + ACCEPT_RETRY).await;
             }
         }
@@ -111,19 +115,28 @@ async fn serve(client: Client, mut phase: watch::Receiver<Phase>, _slot: OwnedSe
 }
 
 async fn find_and_run(mut client: Client) {
-    let peer = client.peer;
+    let (peer, node) = (client.peer, client.node.clone());
     // One deadline for all that is said before AMQP is spoken, and for the login.
     let deadline = Instant::now() + client.node.config.handshake_timeout;
     let proxies = &client.node.config.proxies;
     let origin = Box::pin(Origin::find(&mut client.stream, peer, proxies));
     match timeout_at(deadline, origin).await {
         Ok(Ok(origin)) => {
-            let span = tracing::info_span!("connection", peer = %origin.peer);
+            let (peer, user, vhost) = (origin.peer, Empty, Empty);
+            let span = tracing::info_span!("connection", %peer, user, vhost);
             open_and_run(client, origin, deadline).instrument(span).await;
         }
-        _ if !client.node.complaints.may_be_logged() => {}
-        Ok(Err(error)) => tracing::warn!(%peer, %error, "proxy refused"),
-        Err(_) => tracing::warn!(%peer, "handshake timeout: no header of the PROXY protocol"),
+        Ok(Err(error)) => {
+            if let Some(Line { left_out }) = node.log_limits.handshakes.line() {
+                tracing::warn!(%peer, %error, left_out, "proxy refused");
+            }
+        }
+        Err(_) => {
+            if let Some(Line { left_out }) = node.log_limits.handshakes.line() {
+                let missing = "no header of the PROXY protocol";
+                tracing::warn!(%peer, left_out, "handshake timeout: {missing}");
+            }
+        }
     }
 }
 
@@ -133,17 +146,24 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
     let secured = Box::pin(secure(stream, tls.as_deref(), &mut origin));
     let mut socket = match timeout_at(deadline, secured).await {
         Ok(Ok(socket)) => socket,
-        _ if !node.complaints.may_be_logged() => return,
         Ok(Err(error)) => {
-            // What the peer sent may be part of the reason.
-            tracing::warn!(reason = ?tls::failure(&error), "TLS handshake failed");
+            if let Some(Line { left_out }) = node.log_limits.tls.line() {
+                // What the peer sent may be part of the reason.
+                let reason = tls::failure(&error);
+                tracing::warn!(?reason, left_out, "TLS handshake failed");
+            }
             return;
         }
-        Err(_) => return tracing::warn!(?limit, "handshake timeout: TLS was not agreed on"),
+        Err(_) => {
+            if let Some(Line { left_out }) = node.log_limits.tls.line() {
+                tracing::warn!(?limit, left_out, "handshake timeout: TLS was not agreed on");
+            }
+            return;
+        }
     };
     let mut reader = FrameReader::new();
-    let complaining = node.clone();
     // Boxed, so that an open connection does not keep the room of its handshake.
+    let limits = node.clone();
     let handshake = Box::pin(async {
         let (socket, reader, out) = (&mut socket, &mut reader, WriteQueue::new());
         let (received_bytes, sent_bytes) = (0, 0);
@@ -152,20 +172,23 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
     });
     let session = match timeout_at(deadline, handshake).await {
         Ok(Ok(session)) => session,
-        Ok(Err(failure)) => return Box::pin(refuse(socket, failure, &complaining)).await,
+        Ok(Err(failure)) => return Box::pin(refuse(socket, failure, &limits.log_limits)).await,
         Err(_) => {
-            if complaining.complaints.may_be_logged() {
-                tracing::warn!(?limit, "handshake timeout");
+            if let Some(Line { left_out }) = limits.log_limits.handshakes.line() {
+                tracing::warn!(?limit, left_out, "handshake timeout");
             }
             return;
         }
     };
-    drop(complaining);
     log_opened(&session);
     let mut connection = Box::new(Connection::new(socket, reader, session));
-    match connection.run().await {
-        Ok(()) => tracing::info!("connection closed"),
-        Err(error) => tracing::info!(%error, "connection broke"),
+    let outcome = connection.run().await;
+    match (outcome, &connection.ended) {
+        (_, Some(reason)) => tracing::info!(reason, "connection closed"),
+        (Ok(()), None) => {
+            tracing::info!(reason = "the client has gone without a word", "connection closed");
+        }
+        (Err(error), None) => tracing::info!(%error, "connection broke"),
     }
     connection.socket.farewell().await;
 }
@@ -173,7 +196,10 @@ async fn open_and_run(client: Client, mut origin: Origin, deadline: Instant) {
 fn log_opened(session: &Session) {
     let Identity { user, vhost, local: host, tls, .. } = &session.presence.identity;
     let tls = tls.as_ref().map(|tls| tls.protocol);
-    tracing::info!(%user, %vhost, %host, tls, "connection opened");
+    let name = session.presence.user_provided_name();
+    let span = Span::current();
+    span.record("user", &**user).record("vhost", &**vhost);
+    tracing::info!(%host, tls, ?name, "connection opened");
 }
 
 /// Speaks TLS first, if it is spoken here.
@@ -188,7 +214,7 @@ async fn secure(stream: TcpStream, tls: Option<&Tls>, origin: &mut Origin) -> io
 }
 
 /// Says why, and lets the client read it before the socket goes.
-async fn refuse(mut socket: Socket, failure: Failure, node: &Node) {
+async fn refuse(mut socket: Socket, failure: Failure, limits: &LogLimits) {
     let mut out = WriteQueue::new();
     let mut nothing_more = false;
     match failure {
@@ -197,15 +223,15 @@ async fn refuse(mut socket: Socket, failure: Failure, node: &Node) {
             return;
         }
         Failure::WrongProtocol(what) => {
-            if node.complaints.may_be_logged() {
-                tracing::warn!(what, "the client speaks another protocol");
+            if let Some(Line { left_out }) = limits.handshakes.line() {
+                tracing::warn!(what, left_out, "the client speaks another protocol");
             }
             nothing_more = true;
         }
         Failure::RefusedInSilence => {}
         Failure::Close(reason, blamed) => {
-            if node.complaints.may_be_logged() {
-                tracing::warn!(reason = ?reason.reply_text(), "handshake refused");
+            if let Some(Line { left_out }) = limits.handshakes.line() {
+                tracing::warn!(reason = ?reason.reply_text(), left_out, "handshake refused");
             }
             Reply::connection_close(&reason, blamed).encode(0, out.tail());
         }

@@ -11,6 +11,7 @@ mod connection;
 mod consume;
 mod consumer_timeout;
 mod dispatch;
+mod event_publisher;
 mod exchange_tally;
 mod handshake;
 mod heartbeat;
@@ -169,6 +170,7 @@ impl Builder {
         tokio::spawn(watch::resources(node.clone(), phase.subscribe()));
         tokio::spawn(timer::run(node.clone(), phase.subscribe()));
         tokio::spawn(sampler::run(node.clone(), phase.subscribe()));
+        tokio::spawn(event_publisher::run(node.clone(), phase.subscribe()));
         tracing::info!(?addresses, ?tls_addresses, connections_max, "broker started");
         Ok(Broker { node, addresses, tls_addresses, http, phase, slots, stop_wait: self.stop_wait })
     }

@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::amqp::content::Content;
 use crate::amqp::frame::erlang_binary;
 use crate::amqp::properties::{BCC, CC, Properties};
-use crate::broker::{check_expiration, check_further_keys, traits};
+use crate::broker::{Via, check_expiration, check_further_keys, traits};
 use crate::error::{Error, ReplyCode, Result};
 use crate::exchange::{self, Exchange, Routed, Subject};
 use crate::message::{Message, Seq, Traits, short_strings};
@@ -100,6 +100,9 @@ impl Channel {
         }
         session.presence.sizes.note(content.body_bytes());
         let prepared = self.prepare(session, content)?;
+        if session.traced {
+            self.trace_publish(session, &prepared);
+        }
         if let Some(transaction) = &mut self.transaction {
             transaction.publishes.push(prepared);
             self.statistics.uncommitted.set(transaction.publishes.len() as u64);
@@ -119,6 +122,13 @@ impl Channel {
             session.to_confirm.push(self.number);
         }
         Ok(())
+    }
+
+    #[cold]
+    fn trace_publish(&self, session: &mut Session, prepared: &Prepared) {
+        let via = Via { connection: &session.presence.name, channel: self.number };
+        let queues = &prepared.resolved.route.queues;
+        session.actor.trace_publish(via, &prepared.message, queues, &mut session.wakes);
     }
 
     /// Hands a message to its queues, or returns it.

@@ -45,6 +45,7 @@ fn detach_consumers(session: &mut Session, channel: &mut Channel, by_queue: &mut
     for (_, subscription) in channel.consumers.drain() {
         let Some(id) = subscription.id else { continue };
         session.subscriptions.remove(&id);
+        session.note_consumer_deleted(&subscription);
         if let Some(queue) = &subscription.queue {
             queue.detach(id, &mut session.wakes);
         }

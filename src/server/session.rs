@@ -87,6 +87,8 @@ pub(super) struct Session {
     pub(super) publishes: bool,
     /// It has changed definitions without waiting: it is not read from while the store is full.
     pub(super) floods: bool,
+    /// Copies of messages are wanted, as of the beginning of the batch.
+    pub(super) traced: bool,
 }
 
 impl Session {
@@ -125,12 +127,21 @@ impl Session {
             timeouts_ms: None,
             publishes: false,
             floods: false,
+            traced: false,
         }
+    }
+
+    /// The next batch of work begins.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.wakes.begin();
+        self.traced = self.vhost.is_traced();
     }
 
     /// A channel is opened.
     pub(super) fn note_channel_opened(&self, statistics: Arc<ChannelStatistics>) {
         self.node.ledger.churn.channel_created.add(1);
+        self.node.note_channel_created(&self.presence, statistics.number);
         self.presence.add_channel(statistics);
     }
 
@@ -138,6 +149,7 @@ impl Session {
     pub(super) fn note_channel_closed(&self, number: u16) {
         if self.presence.remove_channel(number) {
             self.node.ledger.churn.channel_closed.add(1);
+            self.node.note_channel_closed(&self.presence, number);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::exchanges::refuse_default;
-use super::{Changes, Incoming, Topology, VirtualHost, durable};
+use super::{Changes, Incoming, Topology, VirtualHost, announce, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange};
@@ -26,6 +26,7 @@ impl VirtualHost {
         if source.bind(key, arguments, to.clone())? {
             topology.note(&source, key, arguments, to);
             self.changes(wakes).define(durable::binding(&source, key, arguments, to));
+            announce::binding_created(&self.events, &source, key, arguments, to);
             self.raise_generation();
             // Under the lock, so that the binding is there as long as this takes.
             self.replay(&source, to, wakes);
@@ -49,6 +50,7 @@ impl VirtualHost {
             topology.forget(&source, key, arguments, to);
             let mut changes = self.changes(wakes);
             changes.forget(durable::binding(&source, key, arguments, to));
+            announce::binding_deleted(changes.events, &source, key, arguments, to);
             self.raise_generation();
             if source.goes_now() {
                 self.remove_exchanges(&mut topology, vec![source], &mut changes);
@@ -113,6 +115,7 @@ impl Topology {
         let mut gone: Vec<Arc<Exchange>> = Vec::new();
         for binding in self.incoming.remove(to).into_iter().flatten() {
             let Incoming { source, key, arguments } = binding;
+            announce::binding_deleted(changes.events, &source, &key, &arguments, to);
             source.unbind(&key, &arguments, to);
             changes.forget(durable::binding(&source, &key, &arguments, to));
             if source.goes_now() {

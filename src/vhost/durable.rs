@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use super::PREDECLARED;
+use super::predeclared;
 use crate::amqp::table::Table;
+use crate::events::Events;
 use crate::exchange::{Destination, Exchange};
 use crate::outbox::Wakes;
 use crate::policy::{Policy, Scope};
@@ -23,6 +24,8 @@ const SHELF_PREFIX: &str = "amq.delayed.";
 /// Where changes are told.
 pub(super) struct Changes<'a> {
     pub(super) store: &'a Store,
+    /// The other ones who are told, with `announce.rs`.
+    pub(super) events: &'a Events,
     pub(super) wakes: &'a mut Wakes,
 }
 
@@ -49,7 +52,7 @@ impl Changes<'_> {
 /// What is kept of an exchange.
 pub(super) fn exchange(exchange: &Exchange) -> Option<Definition> {
     let spec = exchange.spec();
-    let survives = spec.durable && !is_predeclared(&spec.name);
+    let survives = spec.durable && predeclared(&spec.name).is_none();
     survives.then(|| {
         Definition::Exchange(ExchangeDefinition {
             vhost: spec.vhost.clone(),
@@ -135,8 +138,4 @@ pub(super) fn binding(
             arguments: arguments.clone(),
         })
     })
-}
-
-fn is_predeclared(name: &str) -> bool {
-    PREDECLARED.iter().any(|(predeclared, ..)| *predeclared == name)
 }

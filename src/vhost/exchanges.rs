@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Changes, Permit, RESERVED_PREFIX, Topology, VirtualHost, durable};
+use super::{Changes, Permit, RESERVED_PREFIX, Topology, VirtualHost, announce, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, describe};
@@ -75,6 +75,7 @@ impl VirtualHost {
         let mut changes = self.changes(wakes);
         changes.define(durable::shelf(&exchange));
         changes.define(durable::exchange(&exchange));
+        announce::exchange_created(changes.events, &exchange);
         self.exchanges.insert(name, Arc::new(exchange));
         self.raise_generation();
         Ok(())
@@ -107,7 +108,9 @@ impl VirtualHost {
             if self.exchanges.remove(exchange.name()).is_none() {
                 continue;
             }
+            announce::exchange_deleted(changes.events, &exchange);
             for (key, arguments, to) in exchange.bindings() {
+                announce::binding_deleted(changes.events, &exchange, &key, &arguments, &to);
                 exchange.unbind(&key, &arguments, &to);
                 topology.forget(&exchange, &key, &arguments, &to);
                 changes.forget(durable::binding(&exchange, &key, &arguments, &to));

@@ -4,7 +4,7 @@
 //! one mutex; each change that may lead a message elsewhere raises the generation, which tells
 //! every route cache to forget. Knows no channels and no frames.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::amqp::table::Table;
 use crate::error::{Error, ReplyCode, Result};
+use crate::events::{EVENT_EXCHANGE, Events};
 use crate::exchange::{Destination, Exchange, ExchangeKind, ExchangeSpec, Names, describe};
 use crate::message::{Attempts, Message, MessageId, Seq};
 use crate::outbox::{ConsumerId, Entry, Outbox, Wakes};
@@ -21,6 +22,7 @@ use crate::stats::Ledger;
 use crate::store::{QueueId, Store};
 use crate::timers::Timers;
 
+mod announce;
 mod bindings;
 mod closing;
 mod dead_letter;
@@ -55,12 +57,20 @@ const PREDECLARED: [(&str, ExchangeKind, bool); 7] = [
     ("amq.topic", ExchangeKind::Topic, false),
     ("amq.headers", ExchangeKind::Headers, false),
     ("amq.match", ExchangeKind::Headers, false),
-    ("amq.rabbitmq.trace", ExchangeKind::Topic, true),
+    (TRACE_EXCHANGE, ExchangeKind::Topic, true),
 ];
 
-/// The type of an exchange that every virtual host has.
+/// What only the first virtual host has, likewise.
+const EVENTS: (&str, ExchangeKind, bool) = (EVENT_EXCHANGE, ExchangeKind::Topic, true);
+/// The virtual host that exists from the first start.
+pub const DEFAULT_VHOST: &str = "/";
+/// Where copies of messages go while a virtual host is traced.
+pub const TRACE_EXCHANGE: &str = "amq.rabbitmq.trace";
+
+/// The type of an exchange that every virtual host has, or the first one.
 pub fn predeclared(name: &str) -> Option<ExchangeKind> {
-    PREDECLARED.iter().find(|(found, ..)| *found == name).map(|(_, kind, _)| *kind)
+    let all = PREDECLARED.iter().chain([&EVENTS]);
+    all.into_iter().find(|(found, ..)| *found == name).map(|(_, kind, _)| *kind)
 }
 
 /// Names that only the broker gives out.
@@ -74,6 +84,10 @@ pub struct VirtualHost {
     home: Arc<Home>,
     /// Counts what comes and goes.
     ledger: Arc<Ledger>,
+    /// Tells what comes and goes.
+    events: Arc<Events>,
+    /// As its settings say, for who looks at it often.
+    traced: AtomicBool,
     exchanges: DashMap<Arc<str>, Arc<Exchange>>,
     queues: DashMap<Arc<str>, Arc<Queue>>,
     reply_consumers: DashMap<Box<[u8]>, (ConsumerId, Arc<Outbox>)>,
@@ -107,11 +121,14 @@ impl VirtualHost {
         store: Arc<Store>,
         timers: Arc<Timers>,
         ledger: Arc<Ledger>,
+        events: Arc<Events>,
     ) -> Result<Arc<Self>> {
         let vhost = Arc::new_cyclic(|this: &Weak<Self>| Self {
             name: name.into(),
+            traced: AtomicBool::new(settings.metadata.tracing),
             settings: RwLock::new(Arc::new(settings)),
             ledger,
+            events,
             home: Arc::new(Home { store, timers, host: this.clone() }),
             exchanges: DashMap::new(),
             queues: DashMap::new(),
@@ -119,7 +136,8 @@ impl VirtualHost {
             topology: Mutex::default(),
             generation: AtomicU64::new(1),
         });
-        for (name, kind, internal) in PREDECLARED {
+        let of_events = (name == DEFAULT_VHOST).then_some(EVENTS);
+        for (name, kind, internal) in PREDECLARED.into_iter().chain(of_events) {
             let exchange = Exchange::new(ExchangeSpec {
                 name: name.into(),
                 vhost: vhost.name.clone(),
@@ -129,6 +147,9 @@ impl VirtualHost {
                 internal,
                 arguments: Table::default(),
             })?;
+            if name == EVENT_EXCHANGE {
+                exchange.tell_whether_bound(vhost.events.wanted());
+            }
             vhost.exchanges.insert(name.into(), Arc::new(exchange));
         }
         Ok(vhost)
@@ -149,6 +170,17 @@ impl VirtualHost {
         for exchange in &self.exchanges {
             exchange.shelf().into_iter().for_each(|shelf| shelf.page_out(wakes));
         }
+    }
+
+    /// What the node is called.
+    pub fn node_name(&self) -> &str {
+        self.events.node()
+    }
+
+    /// Whether copies of its messages are wanted.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.traced.load(Ordering::Relaxed)
     }
 
     /// Its name.
@@ -220,7 +252,7 @@ impl VirtualHost {
     }
 
     fn changes<'a>(&'a self, wakes: &'a mut Wakes) -> Changes<'a> {
-        Changes { store: &self.home.store, wakes }
+        Changes { store: &self.home.store, events: &self.events, wakes }
     }
 
     fn describe_queue(&self, name: &str) -> String {

@@ -7,8 +7,20 @@ use crate::amqp::properties::Properties;
 use crate::exchange::{Exchange, Routed, Subject, route};
 use crate::message::{Message, Seq};
 use crate::outbox::Wakes;
+use crate::stats::ExchangeCounts;
 
 impl VirtualHost {
+    /// Publishes a message of the broker's own to one of its exchanges, as the exchange counts it.
+    pub fn publish_own(&self, exchange: &Arc<Exchange>, message: &Message, wakes: &mut Wakes) {
+        let routed = self.route_on(exchange, message);
+        exchange.counters().add(&ExchangeCounts {
+            publish_in: 1,
+            publish_out: routed.queues.len() as u64,
+            ..ExchangeCounts::default()
+        });
+        self.hand_on(message, &routed, wakes);
+    }
+
     /// Routes a message by the keys that it still says.
     pub(super) fn route_on(&self, start: &Arc<Exchange>, message: &Message) -> Routed {
         let properties = Properties::check(message.properties()).unwrap_or_default();

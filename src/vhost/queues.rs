@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Permit, RESERVED_PREFIX, VirtualHost, durable};
+use super::{Permit, RESERVED_PREFIX, VirtualHost, announce, durable};
 use crate::amqp::table::Table;
 use crate::error::{Error, Result};
 use crate::exchange::Destination;
@@ -84,6 +84,7 @@ impl VirtualHost {
         // First, so that the store knows the queue before any of its messages.
         self.changes(wakes).define(durable::queue(&queue));
         self.ledger.churn.queue_created.add(1);
+        announce::queue_created(&self.events, &queue);
         self.queues.insert(name, queue.clone());
         Ok(queue)
     }
@@ -112,6 +113,7 @@ impl VirtualHost {
         // Somebody else may have deleted it, and declared another one under its name.
         if was_there {
             changes.forget(durable::queue(queue));
+            announce::queue_deleted(changes.events, queue);
         }
         drop(topology);
         Ok(ready.len())
@@ -166,7 +168,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let (store, _) = open(directory.path());
         let (settings, ledger) = (VhostSettings::default(), Arc::default());
-        let vhost = VirtualHost::new("/", settings, store.clone(), Arc::default(), ledger)
+        let (timers, events) = (Arc::default(), Arc::default());
+        let vhost = VirtualHost::new("/", settings, store.clone(), timers, ledger, events)
             .expect("a vhost");
         let wakes = &mut Wakes::default();
         let declare = DeclareQueue {

@@ -4,6 +4,7 @@
 //! virtual host.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::VirtualHost;
 use crate::amqp::table::{Table, TableBuilder};
@@ -133,6 +134,7 @@ impl VirtualHost {
     /// Has something else said about it from now on, and kept.
     pub fn set_settings(&self, settings: VhostSettings, wakes: &mut Wakes) {
         let definition = settings.definition(self.name());
+        self.traced.store(settings.metadata.tracing, Ordering::Relaxed);
         *self.settings.write() = Arc::new(settings);
         self.changes(wakes).define(Some(definition));
     }

@@ -28,6 +28,8 @@ pub mod program;
 pub mod queues;
 pub mod random;
 mod replies;
+pub mod routes;
+pub mod specimen;
 pub mod tls;
 pub mod users;
 mod wire;

@@ -57,6 +57,8 @@ pub struct Peer {
     pub frame_max: u32,
     /// The frame of the content header that came last, for what the codec does not keep.
     pub last_header: Vec<u8>,
+    /// Where it connects from.
+    pub local_address: SocketAddr,
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
     /// Content of which the body is not complete, by channel.
@@ -88,12 +90,14 @@ impl Peer {
         let stream = TcpStream::connect(address).await.expect("the broker takes connections");
         stream.set_nodelay(true).expect("nodelay");
         let stream = stream.into_std().expect("a socket");
+        let local_address = stream.local_addr().expect("an address");
         let socket = Arc::new(stream.try_clone().expect("a second handle"));
         made.lock().sockets.push(Arc::downgrade(&socket));
         let stream = TcpStream::from_std(stream).expect("the same socket");
         Self {
             frame_max: FRAME_MAX,
             last_header: Vec::new(),
+            local_address,
             stream: Box::new(over(stream).await),
             buffer: Vec::new(),
             partial: HashMap::new(),

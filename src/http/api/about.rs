@@ -180,7 +180,7 @@ async fn is_alive(call: &Call) -> Outcome {
         body: bytes::Bytes::from_static(ALIVENESS_BODY),
     };
     let published = actor.publish(node, publication, &mut Wakes::default());
-    node.settled(published.map_err(Failure::bad_amqp_request)?.seq).await;
+    node.settled(published?.seq).await;
     let queue = actor.readable_queue(ALIVENESS_QUEUE)?;
     let got = queue.get(true, &mut Wakes::default());
     if got.is_none() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::bindings::exchange_name;
 use super::properties;
 use super::scope::{Scoped, check_name, scoped};
-use crate::broker::Publication;
+use crate::broker::{Publication, Via};
 use crate::error::Error;
 use crate::http::app::Call;
 use crate::http::fields::Fields;
@@ -192,6 +192,10 @@ fn get(call: &Call) -> Outcome {
         let taken = queue.get(wish.mode == AckMode::Ack, &mut wakes);
         let Some((entry, remaining)) = taken else { break };
         bytes += entry.message.body_bytes();
+        if actor.vhost().is_traced() {
+            let out_of = (&*queue, entry.redelivered);
+            actor.trace_delivery(Via::HTTP, out_of, &entry.message, &mut wakes);
+        }
         shown.push(render(&queue, &entry, remaining, &wish));
         if wish.mode != AckMode::Ack {
             got.push(entry.into());

@@ -39,7 +39,7 @@ pub(in crate::http) static ROUTES: &[Route] = &[
     .gives(&Shape::Page(&POLICY)),
     Route::get(
         "/api/policies/{vhost}",
-        Access::Member,
+        Access::MemberOrAdministrator,
         Now(|call| of_vhost(call, Scope::User)),
         "Lists the policies of a virtual host.",
     )
@@ -76,7 +76,7 @@ pub(in crate::http) static ROUTES: &[Route] = &[
     .gives(&Shape::Page(&POLICY)),
     Route::get(
         "/api/operator-policies/{vhost}",
-        Access::Member,
+        Access::MemberOrAdministrator,
         Now(|call| of_vhost(call, Scope::Operator)),
         "Lists the operator's policies of a virtual host.",
     )
