@@ -16,9 +16,9 @@ use crate::vhost::TRACE_EXCHANGE;
 
 /// Octets of a short string, such as a routing key.
 const KEY_MAX_BYTES: usize = 255;
-/// Headers of a message are shown up to this: they become part of one header, which has to fit
-/// into a frame.
-const HEADERS_MAX_BYTES: usize = 64 * 1024;
+/// The properties of a message are shown with its headers up to this: they become part of one
+/// header, which has to fit into a frame.
+const SHOWN_MAX_BYTES: usize = 64 * 1024;
 /// What tells that a message was dead-lettered, and where it was published first.
 const FIRST_DEATH_EXCHANGE: &str = "x-first-death-exchange";
 
@@ -94,7 +94,7 @@ impl Actor {
         let builder = TableBuilder::new()
             .value("exchange_name", &Value::LongString(message.exchange()))
             .array_of_long_strings("routing_keys", keys(message, &properties))
-            .table("properties", &described(&shown))
+            .table("properties", &shown_properties(&shown))
             .long_string("node", vhost.node_name());
         let headers = about(builder).build();
         let mut encoded = Properties::default();
@@ -132,7 +132,22 @@ fn keys<'a>(message: &'a Message, properties: &Properties<'a>) -> Vec<&'a [u8]> 
     keys
 }
 
-/// The properties as a table.
+/// The properties as a table, without headers that would not fit: too large, or as deep as a table
+/// may be already.
+fn shown_properties(properties: &Properties<'_>) -> Table {
+    let all = described(properties);
+    let nested = TableBuilder::new().table("properties", &all).build();
+    let mut copy = Properties::default();
+    copy.headers = Some(nested.view());
+    if all.view().as_bytes().len() <= SHOWN_MAX_BYTES && Properties::check(&copy.encoded()).is_ok()
+    {
+        return all;
+    }
+    let mut without = *properties;
+    without.headers = None;
+    described(&without)
+}
+
 fn described(properties: &Properties<'_>) -> Table {
     let texts = [
         ("content_type", properties.content_type),
@@ -164,10 +179,8 @@ fn described(properties: &Properties<'_>) -> Table {
         };
     }
     match properties.headers {
-        Some(headers) if headers.as_bytes().len() <= HEADERS_MAX_BYTES => {
-            built.value("headers", &Value::Table(headers))
-        }
-        _ => built,
+        Some(headers) => built.value("headers", &Value::Table(headers)),
+        None => built,
     }
     .build()
 }

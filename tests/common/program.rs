@@ -96,6 +96,11 @@ impl Program {
         found.expect("a listener that speaks it").1
     }
 
+    /// A connection on which nothing has been said.
+    pub async fn raw(&self) -> Peer {
+        Peer::connect(self.address("amqp"), self.made.clone()).await
+    }
+
     /// A scripted client that is logged in, with channel 1 open.
     pub async fn peer(&self) -> Peer {
         self.peer_with(Hello::default()).await
