@@ -1,5 +1,7 @@
 //! The exchange of events (behaviour 39.2): what is told, in which words, and by whom.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -192,6 +194,7 @@ async fn connections_channels_and_consumers_come_and_go() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one step after the other")]
 async fn what_administrators_do_is_told_with_their_names() {
     let (broker, http) = OwnBroker::start_with_http().await;
     let keys = ["user.#", "vhost.#", "permission.*", "topic.#", "policy.*", "parameter.*"];

@@ -1,6 +1,8 @@
 //! The firehose (behaviour 39.1): copies of what is published and delivered, while a virtual host
 //! is traced.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use amq_protocol::protocol::basic::AMQPMethod;

@@ -216,6 +216,7 @@ async fn the_header_is_followed_by_the_body() {
     broker.stop_and_check().await;
 }
 
+/// CVE-2026-67235: bodies were put together without a look at their size.
 #[tokio::test]
 async fn a_body_longer_than_announced_is_a_frame_error() {
     let Some(broker) = only_on_warren("3.10 takes what comes").await else { return };

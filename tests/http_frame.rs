@@ -78,6 +78,7 @@ async fn who_guesses_has_to_wait_and_who_has_logged_in_does_not() {
     broker.stop_and_check().await;
 }
 
+/// CVE-2026-66070 among others.
 #[tokio::test]
 async fn answers_keep_browsers_out_of_trouble() {
     let (broker, http) = OwnBroker::start_with_http().await;

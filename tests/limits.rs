@@ -41,6 +41,7 @@ fn nested_tables_are_what_they_say() {
 
 // Tables in tables
 
+/// CVE-2026-69220, and 66079 before login.
 #[tokio::test]
 async fn deep_tables_before_login_do_no_harm() {
     let broker = TestBroker::start().await;
@@ -115,6 +116,7 @@ async fn lengths_that_reach_beyond_their_frame_are_errors() {
 
 // Sizes that are announced
 
+/// CVE-2026-67235, 69219, 77410: a size that is only announced.
 #[tokio::test]
 async fn a_body_of_2_to_the_63_is_refused_by_its_header() {
     let Some(broker) = only_on_warren("3.10 waits for it").await else { return };
@@ -132,6 +134,7 @@ async fn a_body_of_2_to_the_63_is_refused_by_its_header() {
     broker.stop_and_check().await;
 }
 
+/// CVE-2026-67235: the same when it comes.
 #[tokio::test]
 async fn a_body_that_does_not_end_is_cut_off() {
     let Some(broker) = only_on_warren("3.10 takes what comes").await else { return };
@@ -195,6 +198,7 @@ async fn all_the_channels_offered_can_be_had_and_no_more() {
 
 // Work that explodes
 
+/// CVE-2026-67419: many `#` in one key.
 #[tokio::test]
 async fn many_wildcards_and_a_long_key_are_matched_in_time() {
     let Some(broker) = only_on_warren("3.10 takes minutes").await else { return };

@@ -144,6 +144,8 @@ async fn memory_stays_within_its_bounds() {
     steps.took("flood");
     names_that_are_gone_cost_nothing().await;
     steps.took("names");
+    names_of_other_things_cost_nothing().await;
+    steps.took("other names");
     keys_that_were_used_once_cost_nothing().await;
     steps.took("keys");
 }
@@ -273,7 +275,8 @@ async fn read_method(reading: &mut OwnedReadHalf, wanted: &str) -> Vec<u8> {
     came
 }
 
-/// Queues that are declared and deleted leave nothing behind.
+/// Queues that are declared and deleted leave nothing behind (CVE-2026-66072, 67220, 67226: tables
+/// of names that only grow).
 async fn names_that_are_gone_cost_nothing() {
     const NAMES: u32 = 100_000;
     const LEFT_MAX_BYTES: u64 = 24 * MIB;
@@ -292,6 +295,53 @@ async fn names_that_are_gone_cost_nothing() {
     assert!(left <= LEFT_MAX_BYTES, "{left} bytes are left of {NAMES} names");
     drop(raw);
     broker.stop_and_check().await;
+}
+
+/// The same of exchanges, of consumers, and of those who try to log in (CVE-2026-67227, 67228).
+async fn names_of_other_things_cost_nothing() {
+    const NAMES: u32 = 50_000;
+    const LEFT_MAX_BYTES: u64 = 24 * MIB;
+    let broker = OwnBroker::start().await;
+    let mut raw = Raw::open(broker.address()).await;
+    raw.send(&method_of(queue_declare("q"))).await;
+    raw.settle().await;
+    let before = resident();
+    for batch in 0..NAMES / 1_000 {
+        let names = (batch * 1_000..).take(1_000).map(|n| format!("a-thing-of-a-name-of-{n}"));
+        let frames = names.flat_map(|name| {
+            let name = short(&name);
+            let declare = [&[0, 0][..], &name, b"\x06direct", &[16, 0, 0, 0, 0]].concat();
+            let bind = [&[0, 0][..], b"\x01q", &name, &name, &[1, 0, 0, 0, 0]].concat();
+            let consume = [&[0, 0][..], b"\x01q", &name, &[2 + 8, 0, 0, 0, 0]].concat();
+            let cancel = [&name[..], &[1]].concat();
+            let delete = [&[0, 0][..], &name, &[2]].concat();
+            [
+                method_frame(1, (40, 10), &declare),
+                method_frame(1, (50, 20), &bind),
+                method_frame(1, (60, 20), &consume),
+                method_frame(1, (60, 30), &cancel),
+                method_frame(1, (40, 20), &delete),
+            ]
+            .concat()
+        });
+        raw.send(&frames.collect::<Vec<_>>()).await;
+        raw.settle().await;
+    }
+    for number in 0..500 {
+        let mut stranger = broker.raw().await;
+        stranger.greet().await;
+        let response = format!("\0nobody-{number}-{}\0x", "n".repeat(4_000));
+        stranger.send_on(0, start_ok("PLAIN", response.as_bytes())).await;
+        stranger.expect_end_perhaps_after(403).await;
+    }
+    let left = resident_falls_to(before + LEFT_MAX_BYTES, LONG).await.saturating_sub(before);
+    assert!(left <= LEFT_MAX_BYTES, "{left} bytes are left of {NAMES} names");
+    drop(raw);
+    broker.stop_and_check().await;
+}
+
+fn short(text: &str) -> Vec<u8> {
+    [&[text.len() as u8], text.as_bytes()].concat()
 }
 
 /// By hand, as the client's encoder would take longer than the broker.

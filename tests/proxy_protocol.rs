@@ -51,6 +51,7 @@ async fn is_refused_behind(broker: &OwnBroker, header: &[u8]) {
     peer.expect_connection_close(403, LOGIN_REFUSED, (0, 0)).await;
 }
 
+/// CVE-2026-67411: behind a proxy everybody was local.
 #[tokio::test]
 async fn guest_comes_from_this_machine_by_both_accounts_or_not_at_all() {
     let broker = behind("127.0.0.0/8").await;

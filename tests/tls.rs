@@ -549,6 +549,7 @@ async fn tls_to_the_plain_port_is_ended_soon_and_told() {
 }
 
 /// Each would have the broker make new keys and answer.
+/// CVE-2026-39304.
 #[tokio::test]
 async fn a_flood_of_key_updates_ends_the_connection() {
     let authority = Authority::new("The Authority");

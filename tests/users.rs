@@ -59,6 +59,7 @@ async fn every_kind_of_hash_lets_its_password_in() {
 /// Made with cost 4, the least.
 const BCRYPT_OF_SECRET: &str = "$2b$04$cWP7Euy2cqmrJOrrYAPtLusIFl7eCV8WO32KgY4Kpuii7iJI3bOXq";
 
+/// CVE-2016-9877: an empty password was as good as the right one.
 #[tokio::test]
 async fn who_has_no_password_or_is_nobody_does_not_get_in() {
     let broker = OwnBroker::start().await;

@@ -1,6 +1,6 @@
-//! Published holes of brokers, each tried here: the CVE stands with its test. Others are tried where
-//! the rest of their subject is: frames and limits (CVE-2026-67235, 66079), memory (67238), tls
-//! (67409, 66077), proxy_protocol (67411), users (CVE-2016-9877).
+//! Published holes of brokers, each tried here: the CVE stands with its test. Others are tried
+//! where the rest of their subject is: frames and limits (CVE-2026-67235, 66079, 67419), memory
+//! (67238, 66072), tls (39304), PROXY protocol (67411), users (CVE-2016-9877).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

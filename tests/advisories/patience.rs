@@ -33,7 +33,7 @@ async fn dawdle(http: &Http, said: &str, each_s: u64, octets: &[u8]) -> (Vec<u8>
         // An end without words is as good.
         _ = reading.read_to_end(&mut came) => since.elapsed(),
         () = trickle => since.elapsed(),
-        _ = tokio::time::sleep_until(since + LONG) => panic!("still there after {LONG:?}"),
+        () = tokio::time::sleep_until(since + LONG) => panic!("still there after {LONG:?}"),
     };
     resume();
     (came, took)

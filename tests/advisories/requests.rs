@@ -43,7 +43,7 @@ async fn announced_lengths_are_checked_and_nothing_is_waited_for() {
              Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n{lengths}\r\n{{}}"
         )
     };
-    for (lengths, status) in [
+    for (lengths, expected) in [
         ("Content-Length: 4611686018427387904\r\n", 413),
         ("Content-Length: 1048577\r\n", 413),
         ("Content-Length: 99999999999999999999\r\n", 400),
@@ -52,7 +52,7 @@ async fn announced_lengths_are_checked_and_nothing_is_waited_for() {
         ("Content-Length: 2\r\nContent-Length: 3\r\n", 400),
         ("Content-Length: 2\r\n", 201),
     ] {
-        assert_eq!(status_of(&http, &ask(lengths)).await, Some(status), "{lengths}");
+        assert_eq!(status_of(&http, &ask(lengths)).await, Some(expected), "{lengths}");
     }
     broker.stop_and_check().await;
 }
@@ -62,14 +62,15 @@ async fn announced_lengths_are_checked_and_nothing_is_waited_for() {
 async fn hostile_reasons_stay_texts() {
     let (log, _logging) = Log::start();
     let (broker, http) = OwnBroker::start_with_http().await;
-    let long = "%n%s{}".repeat(2_000);
-    let reasons = ["%n%s%x {} ~s~n", &long, "a\tb", "\u{fc}\u{4e2d}", "<script>alert(1)</script>"];
+    let thousands = "%n%s{}".repeat(2_000);
+    let reasons =
+        ["%n%s%x {} ~s~n", &thousands, "a\tb", "\u{fc}\u{4e2d}", "<script>alert(1)</script>"];
     for reason in reasons {
         let mut peer = broker.peer().await;
         let headers = [("X-Reason", reason)];
         let path = "/api/connections/username/guest";
-        let answer = http.request("DELETE", path, &headers, b"").await.expect(204);
-        assert!(answer.headers.iter().all(|(_, value)| !value.contains(reason)));
+        let done = http.request("DELETE", path, &headers, b"").await.expect(204);
+        assert!(done.headers.iter().all(|(_, value)| !value.contains(reason)));
         let close = peer.next_method_on(0, "connection.close").await;
         let AMQPClass::Connection(AMQPMethod::Close(close)) = close else {
             peer.fail("connection.close", &format!("{close:?}"));
@@ -90,11 +91,10 @@ async fn hostile_reasons_stay_texts() {
         assert!([Some(400), Some(204)].contains(&status), "{broken:?}: {status:?}");
     }
     let mut peer = broker.peer().await;
-    let injected = "X-Reason: gone\r\nX-Other: y";
     let path = "/api/connections/username/guest";
     let header = [("X-Reason", "gone%0d%0aSet-Cookie: a=b")];
     let answer = http.request("DELETE", path, &header, b"").await.expect(204);
-    assert_eq!(answer.header("set-cookie"), None, "{injected}");
+    assert_eq!(answer.header("set-cookie"), None);
     let text = "CONNECTION_FORCED - gone%0d%0aSet-Cookie: a=b";
     peer.expect_on(0, close_of_connection(320, text, (0, 0))).await;
     let text = log.text();

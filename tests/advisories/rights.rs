@@ -176,17 +176,17 @@ async fn both_doors_ask_for_the_same_rights() {
             let mut peer = broker.peer_with(Hello::of("somebody", "/")).await;
             peer.ask(confirm_select(), confirm_select_ok()).await;
             peer.send(operation).await;
-            let came = match peer.next(1, "any answer").await {
+            let said = match peer.next(1, "any answer").await {
                 Item::Method(method) => format!("{method:?}"),
                 _ => "a message".to_owned(),
             };
-            let refused = came.contains("ACCESS_REFUSED");
-            let case = format!("operation {number} with rights {rights}: {answer:?} and {came}");
+            let by_amqp = said.contains("ACCESS_REFUSED");
+            let case = format!("operation {number} with rights {rights}: {answer:?} and {said}");
             // As in RabbitMQ a publish is refused with 400 and AMQP's text; and what differs
             // otherwise (durable or not) is refused for that, after the right.
             let text = String::from_utf8_lossy(&answer.body);
-            let refuses = answer.status == 401 || text.contains("403 ACCESS_REFUSED");
-            assert_eq!(refuses, refused, "{case}");
+            let by_http = answer.status == 401 || text.contains("403 ACCESS_REFUSED");
+            assert_eq!(by_http, by_amqp, "{case}");
             assert!(answer.status < 500, "{case}");
         }
     }

@@ -362,7 +362,7 @@ static HEALTH: &[Row] = &[
     get("/api/health/checks/node-is-quorum-critical", Manages),
     get("/api/health/checks/node-is-mirror-sync-critical", Manages),
     get(WITHOUT_LEADERS, Manages).with(&[("pattern", ".*")]),
-    get(WITHOUT_LEADERS_HERE, Manages).with(&[("pattern", ".*")]),
+    get(WITHOUT_LEADERS_HERE, Visible).with(&[("pattern", ".*")]),
     get("/api/health/checks/is-in-service", Manages),
     get("/api/health/checks/ready-to-serve-clients", Manages),
     get("/api/health/checks/below-node-connection-limit", Manages),
